@@ -1,0 +1,2 @@
+//! The `secagg` program as a library.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Runs secure aggregation rounds.
+fn main() {}

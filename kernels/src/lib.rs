@@ -1,0 +1,1 @@
+//! Vectorised kernels for secure aggregation.
