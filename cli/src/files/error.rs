@@ -1,0 +1,208 @@
+//! What can be wrong with a file, and what to change.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Dtype;
+
+/// Why a file was not read or not written. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system did not let us read it.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system did not let us write it.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A folder, a pipe or a device.
+    #[error("{} is not a plain file; name one .safetensors, .npy or .npz file per client", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The name does not tell the format.
+    #[error("cannot tell the format of {}: its name must end in .safetensors, .npy or .npz", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bytes break the rules of the format.
+    #[error("{} is damaged or not what its name says: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Which rule, in words.
+        reason: String,
+    },
+    /// The header and the data do not agree on the length.
+    #[error("{}: the header declares {declared} bytes and there are {found}; the file was cut short or has something appended", path.display())]
+    WrongLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header asks for.
+        declared: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// The header is longer than the file or than any sensible header.
+    #[error("{}: a header of {declared} bytes, where at most {limit} can be; the file is damaged", path.display())]
+    HeaderTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Length that the file declares.
+        declared: u64,
+        /// The largest length that would be read.
+        limit: u64,
+    },
+    /// One name twice.
+    #[error("{}: tensor {tensor:?} appears twice; write each tensor once", path.display())]
+    DuplicateTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        tensor: String,
+    },
+    /// Not a float of 16, 32 or 64 bits.
+    #[error("{}: tensor {tensor:?} has dtype {dtype}; convert it to f16, bf16, f32 or f64, or leave it out", path.display())]
+    UnsupportedDtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The dtype as the file writes it.
+        dtype: String,
+    },
+    /// NaN or an infinity.
+    #[error("{}: tensor {tensor:?}: element {flat} (index {index:?}) is {value}; only finite values can be summed", path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Position in the tensor, counted in row-major order.
+        flat: usize,
+        /// The same position, one number per dimension.
+        index: Vec<usize>,
+        /// The value.
+        value: f64,
+    },
+    /// More elements than this machine can address or hold.
+    #[error("{}: tensor {tensor:?} has shape {shape:?}, more than this machine can hold", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A compressed entry claims to hold more than its bytes can expand to.
+    #[error("{}: entry {tensor:?} claims that {compressed} bytes expand to {declared}, which deflate cannot do; write the file anew", path.display())]
+    Inflated {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        tensor: String,
+        /// Bytes in the file.
+        compressed: u64,
+        /// Bytes claimed.
+        declared: u64,
+    },
+    /// One client has a tensor that another has not.
+    #[error("tensor {tensor:?} is in {} but not in {}; all clients must send the same model", present.display(), absent.display())]
+    TensorMissing {
+        /// The tensor.
+        tensor: String,
+        /// The file that has it.
+        present: PathBuf,
+        /// The file that has it not.
+        absent: PathBuf,
+    },
+    /// Two clients disagree on a shape.
+    #[error("tensor {tensor:?} has shape {shape_a:?} in {} but {shape_b:?} in {}; all clients must send the same model", path_a.display(), path_b.display())]
+    ShapeDiffers {
+        /// The tensor.
+        tensor: String,
+        /// The one file.
+        path_a: PathBuf,
+        /// The shape there.
+        shape_a: Vec<usize>,
+        /// The other file.
+        path_b: PathBuf,
+        /// The shape there.
+        shape_b: Vec<usize>,
+    },
+    /// Two clients disagree on a dtype.
+    #[error("tensor {tensor:?} is {dtype_a} in {} but {dtype_b} in {}; convert one of them", path_a.display(), path_b.display())]
+    DtypeDiffers {
+        /// The tensor.
+        tensor: String,
+        /// The one file.
+        path_a: PathBuf,
+        /// The dtype there.
+        dtype_a: Dtype,
+        /// The other file.
+        path_b: PathBuf,
+        /// The dtype there.
+        dtype_b: Dtype,
+    },
+    /// The caller's values do not fill the layout.
+    #[error("cannot write {}: {have} values for a layout of {need} elements", path.display())]
+    WrongNumberOfValues {
+        /// The file.
+        path: PathBuf,
+        /// Values given.
+        have: usize,
+        /// Elements in the layout.
+        need: usize,
+    },
+    /// A `.npy` file is one array.
+    #[error("cannot write {}: .npy holds exactly one array, and there are {tensors}; name the output .npz or .safetensors", path.display())]
+    NotOneArray {
+        /// The file.
+        path: PathBuf,
+        /// Tensors in the layout.
+        tensors: usize,
+    },
+    /// numpy has no bf16.
+    #[error("cannot write {}: tensor {tensor:?} is bf16, which numpy files cannot hold; name the output .safetensors", path.display())]
+    NoBf16 {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor called `__metadata__`.
+    #[error("cannot write {}: a safetensors file cannot have a tensor called \"__metadata__\"; rename it, or name the output .npz", path.display())]
+    ReservedName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value is outside its dtype's range.
+    #[error("cannot write {}: tensor {tensor:?}: element {flat} (index {index:?}) is {value}, which {dtype} cannot hold", path.display())]
+    Overflow {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Position in the tensor, counted in row-major order.
+        flat: usize,
+        /// The same position, one number per dimension.
+        index: Vec<usize>,
+        /// The value.
+        value: f64,
+        /// The tensor's dtype.
+        dtype: Dtype,
+    },
+}

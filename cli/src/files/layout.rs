@@ -1,0 +1,220 @@
+//! Names, shapes and dtypes: what all clients of a round must agree on.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use super::FileError;
+
+/// How an update is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `.safetensors`: any number of named tensors.
+    Safetensors,
+    /// `.npy`: one array. It is called `arr_0`, as `numpy.savez` would call it.
+    Npy,
+    /// `.npz`: a zip archive of `.npy` arrays, named for its entries without their `.npy`.
+    Npz,
+}
+
+impl Format {
+    /// The format that a file's name stands for.
+    ///
+    /// # Errors
+    ///
+    /// The extension is none of the three.
+    pub fn of(path: &Path) -> Result<Self, FileError> {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("safetensors") => Ok(Self::Safetensors),
+            Some("npy") => Ok(Self::Npy),
+            Some("npz") => Ok(Self::Npz),
+            _ => Err(FileError::UnknownFormat { path: path.into() }),
+        }
+    }
+}
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// IEEE 754 half precision.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+    /// IEEE 754 single precision.
+    F32,
+    /// IEEE 754 double precision.
+    F64,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        })
+    }
+}
+
+/// One tensor without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its name in the file.
+    pub name: String,
+    /// Its extent in each dimension; none for a single number.
+    pub shape: Vec<usize>,
+    /// The type of its elements.
+    pub dtype: Dtype,
+}
+
+impl TensorSpec {
+    /// How many elements it has. A shape too large to count gives `usize::MAX`.
+    pub fn elements(&self) -> usize {
+        self.checked_bytes().map_or(usize::MAX, |bytes| bytes / self.dtype.bytes())
+    }
+
+    /// How many bytes it takes in a file, if that can be counted.
+    pub(super) fn checked_bytes(&self) -> Option<usize> {
+        self.shape.iter().try_fold(self.dtype.bytes(), |bytes, &extent| bytes.checked_mul(extent))
+    }
+
+    /// The multi-index of a position counted in row-major order.
+    pub(super) fn index(&self, mut flat: usize) -> Vec<usize> {
+        let mut index = vec![0; self.shape.len()];
+        for (place, &extent) in index.iter_mut().zip(&self.shape).rev() {
+            *place = flat % extent.max(1);
+            flat /= extent.max(1);
+        }
+        index
+    }
+}
+
+/// All tensors of an update, sorted by name, each name once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    format: Format,
+    tensors: Vec<TensorSpec>,
+    elements: usize,
+}
+
+impl Layout {
+    /// Sorts the tensors by name and checks that they can be told apart and counted; `path` is for the error.
+    ///
+    /// # Errors
+    ///
+    /// A name appears twice, or a shape is larger than this machine can address.
+    pub fn new(
+        path: &Path,
+        format: Format,
+        mut tensors: Vec<TensorSpec>,
+    ) -> Result<Self, FileError> {
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            let tensor = pair[0].name.clone();
+            return Err(FileError::DuplicateTensor { path: path.into(), tensor });
+        }
+        let elements = count(path, &tensors)?;
+        Ok(Self { format, tensors, elements })
+    }
+
+    /// How the update was stored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The tensors, sorted by name.
+    pub fn tensors(&self) -> &[TensorSpec] {
+        &self.tensors
+    }
+
+    /// How many values there are in all tensors together.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// Each tensor with the place of its values in the update.
+    pub fn ranges(&self) -> impl Iterator<Item = (&TensorSpec, Range<usize>)> {
+        self.tensors.iter().scan(0, |start, spec| {
+            let range = *start..*start + spec.elements();
+            *start = range.end;
+            Some((spec, range))
+        })
+    }
+
+    /// Checks that two clients sent the same model, whatever the formats of their files.
+    ///
+    /// # Errors
+    ///
+    /// The first difference, in the order of the names: a missing tensor, a shape, a dtype.
+    pub fn check_same(&self, other: &Self, path_a: &Path, path_b: &Path) -> Result<(), FileError> {
+        for (a, b) in self.tensors.iter().zip(&other.tensors) {
+            match a.name.cmp(&b.name) {
+                Ordering::Less => return Err(missing(a, path_a, path_b)),
+                Ordering::Greater => return Err(missing(b, path_b, path_a)),
+                Ordering::Equal => check_same_tensor(a, b, path_a, path_b)?,
+            }
+        }
+        let common = self.tensors.len().min(other.tensors.len());
+        match (self.tensors.get(common), other.tensors.get(common)) {
+            (Some(extra), _) => Err(missing(extra, path_a, path_b)),
+            (_, Some(extra)) => Err(missing(extra, path_b, path_a)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The sum of all elements, provided that they fit into memory as f64.
+fn count(path: &Path, tensors: &[TensorSpec]) -> Result<usize, FileError> {
+    let limit = isize::MAX.unsigned_abs() / size_of::<f64>();
+    let add = |sum: usize, spec: &TensorSpec| {
+        spec.checked_bytes().map(|_| sum.saturating_add(spec.elements())).filter(|&s| s <= limit)
+    };
+    tensors.iter().try_fold(0, |sum, spec| {
+        add(sum, spec).ok_or_else(|| FileError::TooLarge {
+            path: path.into(),
+            tensor: spec.name.clone(),
+            shape: spec.shape.clone(),
+        })
+    })
+}
+
+fn missing(spec: &TensorSpec, present: &Path, absent: &Path) -> FileError {
+    FileError::TensorMissing {
+        tensor: spec.name.clone(),
+        present: present.into(),
+        absent: absent.into(),
+    }
+}
+
+fn check_same_tensor(
+    a: &TensorSpec,
+    b: &TensorSpec,
+    path_a: &Path,
+    path_b: &Path,
+) -> Result<(), FileError> {
+    let tensor = a.name.clone();
+    let (path_a, path_b) = (path_a.into(), path_b.into());
+    if a.shape != b.shape {
+        let (shape_a, shape_b) = (a.shape.clone(), b.shape.clone());
+        return Err(FileError::ShapeDiffers { tensor, path_a, shape_a, path_b, shape_b });
+    }
+    if a.dtype != b.dtype {
+        let (dtype_a, dtype_b) = (a.dtype, b.dtype);
+        return Err(FileError::DtypeDiffers { tensor, path_a, dtype_a, path_b, dtype_b });
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! A tensor's values between a stream of bytes and [`Values`], the same for every format.
+
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use super::{FileError, TensorSpec, Values, values};
+
+/// Elements held as bytes at a time: enough to make system calls rare, little beside any model.
+const PIECE: usize = 8192;
+
+/// A tensor as a file keeps it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) spec: TensorSpec,
+    pub(super) big_endian: bool,
+    pub(super) column_major: bool,
+}
+
+impl Stored {
+    /// Appends the tensor's values, read from where `reader` stands.
+    pub(super) fn read_into(
+        &self,
+        values: &mut Values,
+        path: &Path,
+        reader: &mut impl Read,
+    ) -> Result<(), FileError> {
+        let start = values.len();
+        values.reserve(self.spec.elements()).ok_or_else(|| self.too_large(path))?;
+        self.read_pieces(values, reader).map_err(|e| unreadable(path, e))?;
+        if self.column_major {
+            values.transpose_from(start, &self.spec.shape);
+        }
+        values.non_finite_from(start).map_or(Ok(()), |found| Err(self.non_finite(path, found)))
+    }
+
+    fn read_pieces(&self, values: &mut Values, reader: &mut impl Read) -> io::Result<()> {
+        let (dtype, mut left) = (self.spec.dtype, self.spec.elements());
+        let mut bytes = vec![0; left.min(PIECE) * dtype.bytes()];
+        while left > 0 {
+            let now = left.min(PIECE);
+            let piece = &mut bytes[..now * dtype.bytes()];
+            reader.read_exact(piece)?;
+            values.extend(dtype, self.big_endian, piece);
+            left -= now;
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, path: &Path) -> FileError {
+        let TensorSpec { name, shape, .. } = self.spec.clone();
+        FileError::TooLarge { path: path.into(), tensor: name, shape }
+    }
+
+    fn non_finite(&self, path: &Path, (flat, value): (usize, f64)) -> FileError {
+        let (tensor, index) = (self.spec.name.clone(), self.spec.index(flat));
+        FileError::NonFinite { path: path.into(), tensor, flat, index, value }
+    }
+}
+
+/// Writes one tensor, whose values are those in `range`.
+pub(super) fn write_tensor(
+    path: &Path,
+    writer: &mut impl Write,
+    spec: &TensorSpec,
+    range: Range<usize>,
+    values: &Values,
+) -> Result<(), FileError> {
+    for start in range.clone().step_by(PIECE) {
+        let piece = values.widened(start..range.end.min(start + PIECE));
+        let bytes = values::encode(&piece, spec.dtype)
+            .map_err(|at| overflow(path, spec, start - range.start + at, piece[at]))?;
+        writer.write_all(&bytes).map_err(|e| unwritable(path, e))?;
+    }
+    Ok(())
+}
+
+/// A read error; an unexpected end, where lengths were checked before, is a damaged file.
+pub(super) fn unreadable(path: &Path, source: io::Error) -> FileError {
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            FileError::Malformed { path: path.into(), reason: source.to_string() }
+        }
+        _ => FileError::Unreadable { path: path.into(), source },
+    }
+}
+
+pub(super) fn unwritable(path: &Path, source: io::Error) -> FileError {
+    FileError::Unwritable { path: path.into(), source }
+}
+
+pub(super) fn malformed(path: &Path, reason: impl Into<String>) -> FileError {
+    FileError::Malformed { path: path.into(), reason: reason.into() }
+}
+
+fn overflow(path: &Path, spec: &TensorSpec, flat: usize, value: f64) -> FileError {
+    let (tensor, index, dtype) = (spec.name.clone(), spec.index(flat), spec.dtype);
+    FileError::Overflow { path: path.into(), tensor, flat, index, value, dtype }
+}
