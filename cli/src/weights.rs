@@ -1,0 +1,244 @@
+//! `--weights FILE.csv`: how much each client counts.
+//!
+//! The file has the header `client,weight` and one line per client. A client is called by its update's file name, with
+//! or without the extension, or by its path as it was given. A weight is a finite number, zero or more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Why a table of weights was refused. Every message names the file, and the line where there is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// It cannot be opened, or a line is not two fields, the second a number.
+    #[error("{}: {source}; the file needs the header client,weight and one such line per client", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and on which line.
+        source: csv::Error,
+    },
+    /// The first line is not the header.
+    #[error("{}: line 1 must be client,weight and is {found:?}", path.display())]
+    WrongHeader {
+        /// The file.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// No update has this name.
+    #[error("{}: line {line}: no update is called {client:?}; use the update's file name", path.display())]
+    UnknownClient {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The name on it.
+        client: String,
+    },
+    /// Several updates have this name.
+    #[error("{}: line {line}: {count} updates are called {client:?}; rename them, or write the extension if that tells them apart", path.display())]
+    AmbiguousClient {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The name on it.
+        client: String,
+        /// How many updates it may mean.
+        count: usize,
+    },
+    /// One client on two lines.
+    #[error("{}: line {line}: {client:?} already has a weight on line {first}; remove one of them", path.display())]
+    DuplicateClient {
+        /// The file.
+        path: PathBuf,
+        /// The later line, counted from 1.
+        line: u64,
+        /// The name on it.
+        client: String,
+        /// The earlier line.
+        first: u64,
+    },
+    /// NaN, infinite or negative.
+    #[error("{}: line {line}: the weight of {client:?} is {weight}; it must be finite and not negative", path.display())]
+    BadWeight {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The name on it.
+        client: String,
+        /// The weight.
+        weight: f64,
+    },
+    /// An update without a line.
+    #[error("{}: {client:?} has no weight; add a line for it", path.display())]
+    MissingClient {
+        /// The file.
+        path: PathBuf,
+        /// The update's name.
+        client: String,
+    },
+}
+
+/// Reads the weights of the updates called `names`, in the order of `names`.
+///
+/// # Errors
+///
+/// The file is not such a table, a weight is not finite or is negative, or the table does not name every update
+/// exactly once and nothing else.
+pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
+    let unreadable = |source| WeightsError::Unreadable { path: path.into(), source };
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(unreadable)?;
+    check_header(path, reader.headers().map_err(unreadable)?)?;
+    let mut table = Table::new(path, names);
+    for record in reader.records() {
+        let record = record.map_err(unreadable)?;
+        let (client, weight) = record.deserialize::<(String, f64)>(None).map_err(unreadable)?;
+        table.enter(record.position().map_or(0, csv::Position::line), client, weight)?;
+    }
+    table.finish()
+}
+
+fn check_header(path: &Path, header: &csv::StringRecord) -> Result<(), WeightsError> {
+    if header == ["client", "weight"].as_slice() {
+        return Ok(());
+    }
+    let found = header.iter().collect::<Vec<_>>().join(",");
+    Err(WeightsError::WrongHeader { path: path.into(), found })
+}
+
+/// The weights entered so far.
+struct Table<'a> {
+    path: &'a Path,
+    names: &'a [String],
+    /// Which updates a name in the table may mean.
+    called: HashMap<&'a OsStr, BTreeSet<usize>>,
+    /// Per update: the weight, and the line that gave it.
+    entered: Vec<Option<(f64, u64)>>,
+}
+
+impl<'a> Table<'a> {
+    fn new(path: &'a Path, names: &'a [String]) -> Self {
+        let mut called = HashMap::<_, BTreeSet<_>>::new();
+        for (at, name) in names.iter().enumerate() {
+            let name = Path::new(name);
+            for alias in [Some(name.as_os_str()), name.file_name(), name.file_stem()] {
+                called.entry(alias.unwrap_or_default()).or_default().insert(at);
+            }
+        }
+        Self { path, names, called, entered: vec![None; names.len()] }
+    }
+
+    fn enter(&mut self, line: u64, client: String, weight: f64) -> Result<(), WeightsError> {
+        let path = self.path.into();
+        let at = self.find(line, &client)?;
+        if let Some((_, first)) = self.entered[at] {
+            return Err(WeightsError::DuplicateClient { path, line, client, first });
+        }
+        if !weight.is_finite() || weight < 0.0 {
+            return Err(WeightsError::BadWeight { path, line, client, weight });
+        }
+        self.entered[at] = Some((weight, line));
+        Ok(())
+    }
+
+    fn find(&self, line: u64, client: &str) -> Result<usize, WeightsError> {
+        let (path, name) = (self.path.into(), client.to_owned());
+        let Some(found) = self.called.get(OsStr::new(client)) else {
+            return Err(WeightsError::UnknownClient { path, line, client: name });
+        };
+        match found.first() {
+            Some(&at) if found.len() == 1 => Ok(at),
+            _ => {
+                Err(WeightsError::AmbiguousClient { path, line, client: name, count: found.len() })
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Vec<f64>, WeightsError> {
+        let weights = self.entered.into_iter().zip(self.names).map(|(entered, name)| {
+            let missing =
+                || WeightsError::MissingClient { path: self.path.into(), client: name.clone() };
+            entered.map(|(weight, _)| weight).ok_or_else(missing)
+        });
+        weights.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a table says about updates called `names`.
+    fn read_table(table: &str, names: &[&str]) -> Result<Vec<f64>, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("weights.csv");
+        std::fs::write(&path, table).expect("a small file");
+        let names: Vec<_> = names.iter().map(|&n| n.to_owned()).collect();
+        read(&path, &names).map_err(|e| e.to_string())
+    }
+
+    const TWO: [&str; 2] = ["runs/a.safetensors", "runs/b.safetensors"];
+
+    #[test]
+    fn weights_come_in_the_order_of_the_names() {
+        let read = read_table("client,weight\nb.safetensors,2.5\n a , 40\n", &TWO);
+        assert_eq!(read, Ok(vec![40.0, 2.5]));
+        assert_eq!(read_table("client,weight\r\nb,0\r\na,1e3\r\n", &TWO), Ok(vec![1e3, 0.0]));
+    }
+
+    #[test]
+    fn a_full_path_or_an_extension_tells_equal_stems_apart() {
+        let table = "client,weight\na.npy,1\na.npz,2\n";
+        assert_eq!(read_table(table, &["x/a.npz", "x/a.npy"]), Ok(vec![2.0, 1.0]));
+        let table = "client,weight\nx/a.npy,1\ny/a.npy,2\n";
+        assert_eq!(read_table(table, &["y/a.npy", "x/a.npy"]), Ok(vec![2.0, 1.0]));
+    }
+
+    #[test]
+    fn every_refusal_names_the_line_and_what_is_wrong() {
+        let cases = [
+            ("", "line 1 must be client,weight"),
+            ("client;weight\na;1\n", "line 1 must be client,weight"),
+            ("a,1\nb,2\n", "is \"a,1\""),
+            ("client,weight\na,1\n", "\"runs/b.safetensors\" has no weight"),
+            ("client,weight\na,1\nb,2\nc,3\n", "line 4: no update is called \"c\""),
+            (
+                "client,weight\na,1\nb,2\na.safetensors,3\n",
+                "line 4: \"a.safetensors\" already has a weight on line 2",
+            ),
+            ("client,weight\na,many\nb,2\n", "line: 2"),
+            ("client,weight\na,1\nb,\n", "line: 3"),
+            ("client,weight\na,1,2\nb,2\n", "line: 2"),
+            ("client,weight\na,1\nb,-0.5\n", "line 3: the weight of \"b\" is -0.5"),
+            ("client,weight\na,NaN\nb,1\n", "line 2: the weight of \"a\" is NaN"),
+            ("client,weight\na,inf\nb,1\n", "line 2: the weight of \"a\" is inf"),
+            ("client,weight\na,1e999\nb,1\n", "line 2: the weight of \"a\" is inf"),
+            ("client,weight\n\n\na,1\nb,-2\n", "line 5: the weight of \"b\" is -2"),
+        ];
+        for (table, expected) in cases {
+            let error = read_table(table, &TWO).expect_err(table);
+            assert!(error.contains(expected), "{table:?} gave {error:?}");
+            assert!(error.contains("weights.csv"), "{error:?} does not name the file");
+        }
+    }
+
+    #[test]
+    fn a_name_that_may_mean_two_updates_is_refused() {
+        let error = read_table("client,weight\na,1\n", &["a.npy", "a.npz"]).expect_err("ambiguous");
+        assert!(error.contains("line 2: 2 updates are called \"a\""), "{error:?}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_and_a_missing_file_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("weights.csv");
+        assert!(matches!(read(&path, &[]), Err(WeightsError::Unreadable { .. })));
+        std::fs::write(&path, b"client,weight\n\xff,1\n").expect("a small file");
+        assert!(matches!(read(&path, &[]), Err(WeightsError::Unreadable { .. })));
+    }
+}
