@@ -1,0 +1,129 @@
+//! Masks: keystreams read as lanes, added to or subtracted from a vector and never stored.
+
+use std::fmt;
+
+use rayon::prelude::*;
+
+use crate::arch::{Kernel, with_kernel};
+use crate::prg::Key;
+use crate::{Backend, KeystreamLimit, Lane, Prg, Seed};
+
+/// Bytes of the vector that one thread works on at a time. Every seed passes over a tile while it sits in the first
+/// cache, so the vector travels through memory once, not once per seed.
+const TILE_BYTES: usize = 16 << 10;
+
+/// Whether a mask is added or subtracted. Of two clients that share a seed, one does each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sign {
+    /// The mask is added.
+    Add,
+    /// The mask is subtracted.
+    Subtract,
+}
+
+/// The inverse: what removes a mask that was applied with this sign.
+impl std::ops::Neg for Sign {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        match self {
+            Self::Add => Self::Subtract,
+            Self::Subtract => Self::Add,
+        }
+    }
+}
+
+/// A list of masks, each with its sign, ready to be applied to any range of a vector.
+///
+/// Lane i of a mask is the i-th little-endian word of the seed's keystream, in words of the lane's size. Lanes wrap.
+/// The result is the same, bit for bit, however the vector is split into ranges, tiles and threads.
+///
+/// The key schedules are made once and wiped on drop; a mask takes up to about 800 bytes of memory.
+///
+/// ```
+/// use secagg_kernels::{Backend, MaskPlan, Prg, Seed, Sign};
+///
+/// let backend = Backend::detect();
+/// let seed = Seed::from_bytes([5; 32]);
+/// let mut lanes = [1_u32, 2, 3, 4];
+/// MaskPlan::new(Prg::Aes128Ctr, [(seed.clone(), Sign::Add)]).apply(backend, 0, &mut lanes)?;
+/// assert_ne!(lanes, [1, 2, 3, 4]);
+///
+/// // The same mask comes off in two parts.
+/// let removal = MaskPlan::new(Prg::Aes128Ctr, [(seed, Sign::Subtract)]);
+/// removal.apply(backend, 3, &mut lanes[3..])?;
+/// removal.apply(backend, 0, &mut lanes[..3])?;
+/// assert_eq!(lanes, [1, 2, 3, 4]);
+/// # Ok::<(), secagg_kernels::KeystreamLimit>(())
+/// ```
+pub struct MaskPlan {
+    prg: Prg,
+    masks: Vec<(Key, Sign)>,
+}
+
+impl MaskPlan {
+    /// A plan of one mask per seed. The order has no influence on the result.
+    pub fn new(prg: Prg, masks: impl IntoIterator<Item = (Seed, Sign)>) -> Self {
+        Self {
+            prg,
+            masks: masks.into_iter().map(|(seed, sign)| (Key::new(prg, &seed), sign)).collect(),
+        }
+    }
+
+    /// The generator that expands the seeds.
+    pub fn prg(&self) -> Prg {
+        self.prg
+    }
+
+    /// The number of masks.
+    pub fn len(&self) -> usize {
+        self.masks.len()
+    }
+
+    /// Whether there are no masks.
+    pub fn is_empty(&self) -> bool {
+        self.masks.is_empty()
+    }
+
+    /// Adds and subtracts lanes `first_lane..first_lane + lanes.len()` of all masks to `lanes`, on the threads of the
+    /// current rayon pool.
+    ///
+    /// # Errors
+    /// [`KeystreamLimit`] if the range ends beyond what one seed gives; no lane is then touched.
+    pub fn apply<L: Lane>(
+        &self,
+        backend: Backend,
+        first_lane: u64,
+        lanes: &mut [L],
+    ) -> Result<(), KeystreamLimit> {
+        self.check::<L>(first_lane, lanes.len())?;
+        let tile_lanes = TILE_BYTES / L::BYTES;
+        lanes.par_chunks_mut(tile_lanes).enumerate().for_each(|(index, tile)| {
+            self.apply_tile(backend, first_lane + (index * tile_lanes) as u64, tile);
+        });
+        Ok(())
+    }
+
+    /// Refuses a range of lanes that one seed does not reach.
+    pub(crate) fn check<L: Lane>(
+        &self,
+        first_lane: u64,
+        lanes: usize,
+    ) -> Result<(), KeystreamLimit> {
+        self.prg.check((u128::from(first_lane) + lanes as u128) * L::BYTES as u128)
+    }
+
+    /// The same as [`apply`](Self::apply) for a checked range that fits in cache, on the calling thread.
+    pub(crate) fn apply_tile<L: Lane>(&self, backend: Backend, first_lane: u64, tile: &mut [L]) {
+        with_kernel!(backend, kernel => kernel.apply_masks(&self.masks, first_lane, tile));
+    }
+}
+
+impl fmt::Debug for MaskPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaskPlan")
+            .field("prg", &self.prg)
+            .field("masks", &self.masks.len())
+            .finish()
+    }
+}

@@ -1,0 +1,45 @@
+//! The floats of updates and means.
+
+use std::fmt::Debug;
+
+/// A float type of updates and means: `f32` or `f64`. The trait is sealed.
+pub trait Real:
+    sealed::Sealed + Copy + Default + PartialEq + Debug + Send + Sync + 'static
+{
+    /// The largest relative error of rounding to this type: 2^-24 or 2^-53.
+    const UNIT_ROUNDOFF: f64;
+
+    /// The same number.
+    fn to_f64(self) -> f64;
+
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! real {
+    ($float:ty) => {
+        impl sealed::Sealed for $float {}
+
+        impl Real for $float {
+            // EPSILON is the distance from 1 to the next number, twice the error of rounding.
+            const UNIT_ROUNDOFF: f64 = <$float>::EPSILON as f64 / 2.0;
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                value as $float
+            }
+        }
+    };
+}
+
+real!(f32);
+real!(f64);
