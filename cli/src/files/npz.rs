@@ -90,6 +90,7 @@ fn open_entry<'a>(
         let reason = format!("entry {name:?} is not a .npy array; remove it from the archive");
         return Err(malformed(path, reason));
     };
+    check_compression(path, tensor, entry.compression())?;
     let (compressed, declared) = (entry.compressed_size(), entry.size());
     if declared > compressed.saturating_mul(DEFLATE_LIMIT) {
         let (path, tensor) = (path.into(), tensor.into());
@@ -97,6 +98,20 @@ fn open_entry<'a>(
     }
     let stored = npy::read_header(path, tensor, &mut entry, declared)?;
     Ok((stored, entry))
+}
+
+fn check_compression(
+    path: &Path,
+    tensor: &str,
+    method: CompressionMethod,
+) -> Result<(), FileError> {
+    if matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+        return Ok(());
+    }
+    let reason = format!(
+        "entry {tensor:?} is compressed as {method}; write it with numpy.savez or numpy.savez_compressed"
+    );
+    Err(malformed(path, reason))
 }
 
 /// Reads one byte more, which must not be there; at the end the checksum is compared, too.

@@ -90,7 +90,7 @@ fn read_header(path: &Path, reader: &mut impl Read, length: u64) -> Result<Vec<u
     let mut declared = [0; LENGTH as usize];
     reader.read_exact(&mut declared).map_err(|e| unreadable(path, e))?;
     let declared = u64::from_le_bytes(declared);
-    let limit = HEADER_LIMIT.min(length - LENGTH);
+    let limit = HEADER_LIMIT.min(length.saturating_sub(LENGTH));
     if declared > limit {
         return Err(FileError::HeaderTooLarge { path: path.into(), declared, limit });
     }

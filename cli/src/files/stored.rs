@@ -78,8 +78,9 @@ pub(super) fn write_tensor(
 /// A read error; an unexpected end, where lengths were checked before, is a damaged file.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> FileError {
     match source.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            FileError::Malformed { path: path.into(), reason: source.to_string() }
+        io::ErrorKind::UnexpectedEof => malformed(path, "it ends too early"),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            malformed(path, source.to_string())
         }
         _ => FileError::Unreadable { path: path.into(), source },
     }
