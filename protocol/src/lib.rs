@@ -1,2 +1,62 @@
-//! Secure aggregation: SecAgg and SecAgg+ as four sans-I/O stages.
+//! Secure aggregation: a server learns the weighted mean of many clients' vectors, and nothing else
+//! about any of them.
+//!
+//! This crate is a sans-I/O implementation of **SecAgg** (Bonawitz et al., *Practical Secure
+//! Aggregation for Privacy-Preserving Machine Learning*, CCS 2017) and **SecAgg+** (Bell et al.,
+//! *Secure Single-Server Aggregation with (Poly)Logarithmic Overhead*, CCS 2020). It holds no clock,
+//! no socket, no thread and no hidden randomness: bytes go in, bytes come out, and the caller brings
+//! the random numbers and decides when a stage is over.
+//!
+//! A round has four stages, for clients ([`client`]) and for the server ([`server`]):
+//!
+//! | stage | a client sends | the server answers with |
+//! | --- | --- | --- |
+//! | setup | two public keys | the keys of its neighbours |
+//! | share keys | a sealed share of its secrets for each neighbour | the shares meant for it |
+//! | collect masked vectors | its update, quantized and masked | who survived |
+//! | unmask | one share per neighbour | — the sum |
+//!
+//! Stages are types. A client's step consumes the stage and returns the next one with a message. The
+//! server has two verbs: `receive` judges one client's message and leaves the stage sound whatever
+//! it says; `close` ends the stage. [`Workflow`] runs all four over a [`Driver`], which is the seam
+//! for transports.
+//!
+//! The bytes on the wire and every check are written down in `docs/protocol.md`. Vectors are masked,
+//! summed and quantized by [`secagg_kernels`].
+//!
+//! # Example
+//!
+//! ```
+#![doc = include_str!("../examples/one_round.rs")]
+//! ```
+
 #![forbid(unsafe_code)]
+
+pub mod client;
+mod driver;
+mod error;
+mod graph;
+mod ids;
+mod keys;
+pub mod message;
+mod params;
+mod policy;
+mod sealed;
+pub mod server;
+mod session;
+mod shamir;
+mod wire;
+mod workflow;
+
+pub use client::Client;
+pub use driver::{Driver, Loopback};
+pub use error::{Abort, ClientMisbehaved, Malformed, Misuse, Refused, Rejected, ServerMisbehaved};
+pub use ids::{ClientId, SessionId, Stage, UnknownStage};
+pub use keys::{ChannelPublicKey, MaskPublicKey};
+pub use message::Outgoing;
+pub use params::{Amount, InvalidAmount, InvalidParams, Params, ParamsBuilder, QuantizationRange};
+pub use policy::Policy;
+pub use secagg_kernels as kernels;
+pub use server::Aggregate;
+pub use session::{ContextHash, PROTOCOL_VERSION};
+pub use workflow::{Failure, Pending, Report, StageReport, Workflow};

@@ -1,0 +1,149 @@
+use core::fmt;
+
+use rand_core::CryptoRng;
+use secagg_kernels::{Backend, ClientPass, MaskPlan, Real, Seed, Sign};
+use zeroize::Zeroizing;
+
+use super::share_keys::Neighbour;
+use super::unmask::Holding;
+use super::{Me, Unmask};
+use crate::error::{Misuse, Refused, ServerMisbehaved};
+use crate::keys::{End, KEY_LEN, MaskSecretKey, SelfMaskSeed, pairwise_seed};
+use crate::message::{CollectRequest, MaskedVector, Message};
+use crate::sealed::{Route, SealedPair, open};
+use crate::{ClientId, MaskPublicKey};
+
+/// Stage 2: a client that waits for its neighbours' shares, and then masks its update.
+pub struct CollectMaskedVectors {
+    pub(super) me: Me,
+    pub(super) backend: Backend,
+    pub(super) mask: MaskSecretKey,
+    pub(super) mask_public: MaskPublicKey,
+    pub(super) self_mask_seed: SelfMaskSeed,
+    /// By ascending id.
+    pub(super) neighbours: Vec<Neighbour>,
+}
+
+impl fmt::Debug for CollectMaskedVectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectMaskedVectors").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+impl CollectMaskedVectors {
+    /// The elements that the round expects of an update.
+    pub fn dimension(&self) -> usize {
+        self.me.session.params.dimension()
+    }
+
+    /// Answers a [`CollectRequest`] with a [`MaskedVector`]: the weight and the weighted update,
+    /// quantized, plus the self mask, plus or minus one pairwise mask for each neighbour that shared
+    /// its keys. The mask secret key and the seed are wiped here.
+    ///
+    /// A neighbour's box that does not open does not stop the client, since a bad neighbour would
+    /// end every round that way; it just has no share of that neighbour to reveal later.
+    ///
+    /// # Errors
+    /// [`Refused`] for bytes that are no such message of this session; for a box from a client that
+    /// is no neighbour; if fewer boxes open than the threshold; for a key of low order; for an update
+    /// of another length than the dimension, a non-finite element, or a weight that is negative, not
+    /// finite or above the maximum.
+    pub fn answer<F: Real>(
+        self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Unmask, Vec<u8>), Refused> {
+        self.check_dimension(update.len())?;
+        let (session, CollectRequest { boxes }) = CollectRequest::decode(request)?;
+        self.me.check_session(session)?;
+        let sharers = self.sharers(&boxes)?;
+        let holdings = self.open_boxes(&boxes, &sharers)?;
+        let plan = self.mask_plan(&sharers)?;
+        let reply = self.masked_vector(&plan, weight, update, rng)?;
+        Ok((Unmask { me: self.me, holdings }, reply))
+    }
+
+    fn check_dimension(&self, found: usize) -> Result<(), Misuse> {
+        let expected = self.dimension();
+        if found == expected { Ok(()) } else { Err(Misuse::Dimension { expected, found }) }
+    }
+
+    /// The neighbours behind the boxes, in the order of the boxes.
+    fn sharers(
+        &self,
+        boxes: &[(ClientId, SealedPair)],
+    ) -> Result<Vec<&Neighbour>, ServerMisbehaved> {
+        boxes.iter().map(|&(sender, _)| self.neighbour(sender)).collect()
+    }
+
+    fn neighbour(&self, client: ClientId) -> Result<&Neighbour, ServerMisbehaved> {
+        let found = self.neighbours.binary_search_by_key(&client, |neighbour| neighbour.client);
+        let at = found.map_err(|_| ServerMisbehaved::NotANeighbour(client))?;
+        Ok(&self.neighbours[at])
+    }
+
+    fn open_boxes(
+        &self,
+        boxes: &[(ClientId, SealedPair)],
+        sharers: &[&Neighbour],
+    ) -> Result<Vec<Holding>, ServerMisbehaved> {
+        let holdings: Vec<_> = sharers
+            .iter()
+            .zip(boxes)
+            .map(|(neighbour, (_, sealed))| self.open_box(neighbour, sealed))
+            .collect();
+        let have = holdings.iter().filter(|holding| holding.shares.is_some()).count();
+        let need = self.me.session.threshold();
+        if have < need { Err(ServerMisbehaved::TooFewShares { have, need }) } else { Ok(holdings) }
+    }
+
+    fn open_box(&self, neighbour: &Neighbour, sealed: &SealedPair) -> Holding {
+        let owner = neighbour.client;
+        let route = Route { sender: owner, receiver: self.me.id };
+        Holding { owner, shares: open(&self.me.session, &neighbour.receiving, route, sealed) }
+    }
+
+    fn mask_plan(&self, sharers: &[&Neighbour]) -> Result<MaskPlan, ServerMisbehaved> {
+        let mut masks = vec![(self.self_mask_seed.clone().into_seed(), Sign::Add)];
+        for neighbour in sharers {
+            masks.push((self.pairwise_seed(neighbour)?, sign(self.me.id, neighbour.client)));
+        }
+        Ok(MaskPlan::new(self.me.session.params.prg(), masks))
+    }
+
+    fn pairwise_seed(&self, neighbour: &Neighbour) -> Result<Seed, ServerMisbehaved> {
+        let ours = End { client: self.me.id, key: self.mask_public };
+        let theirs = End { client: neighbour.client, key: neighbour.mask };
+        pairwise_seed(&self.me.session, &self.mask, ours, theirs)
+            .map_err(|_| ServerMisbehaved::LowOrderKey(neighbour.client))
+    }
+
+    fn masked_vector<F: Real>(
+        &self,
+        plan: &MaskPlan,
+        weight: f64,
+        update: &[F],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, Refused> {
+        let params = &self.me.session.params;
+        let mut rounding = Zeroizing::new([0; KEY_LEN]);
+        rng.fill_bytes(&mut *rounding);
+        let pass = ClientPass {
+            backend: self.backend,
+            modulus: params.modulus(),
+            quantizer: params.quantizer(),
+            plan,
+            rounding: &Seed::from_bytes(*rounding),
+        };
+        let mut message = MaskedVector::header(self.me.session.id, params.packed_len());
+        pass.masked_vector(weight, update, &mut message)?;
+        Ok(message)
+    }
+}
+
+/// The sign with which `client` takes the mask that it shares with `neighbour`.
+pub(crate) fn sign(client: ClientId, neighbour: ClientId) -> Sign {
+    if client < neighbour { Sign::Add } else { Sign::Subtract }
+}

@@ -1,0 +1,115 @@
+//! A client's four stages. Each step takes the stage, answers one message of the server, and gives
+//! the next stage; a refusal drops the stage and wipes its secrets.
+//!
+//! The client is not the server's servant: it checks every list against what it knows, reveals at
+//! most one share of each neighbour, and answers one unmask request, since answering consumes the
+//! last stage.
+
+mod collect_masked_vectors;
+mod setup;
+mod share_keys;
+mod unmask;
+
+pub use collect_masked_vectors::CollectMaskedVectors;
+pub(crate) use collect_masked_vectors::sign;
+pub use setup::Setup;
+pub use share_keys::ShareKeys;
+pub use unmask::Unmask;
+
+use rand_core::CryptoRng;
+use secagg_kernels::Real;
+
+use crate::error::{Misuse, Refused, ServerMisbehaved};
+use crate::session::Session;
+use crate::{ClientId, SessionId, Stage};
+
+/// A client at any stage, for callers that route bytes and do not care which stage they belong to.
+#[derive(Debug)]
+pub enum Client {
+    /// Waits for the round's parameters.
+    Setup(Setup),
+    /// Waits for its neighbours' keys.
+    ShareKeys(ShareKeys),
+    /// Waits for its neighbours' shares.
+    CollectMaskedVectors(CollectMaskedVectors),
+    /// Waits for the survivors.
+    Unmask(Unmask),
+    /// Has nothing more to say in this round.
+    Finished,
+}
+
+impl Client {
+    /// A client of the given id, with the defaults of [`Setup::new`].
+    pub fn new(id: ClientId) -> Self {
+        Self::Setup(Setup::new(id))
+    }
+
+    /// The stage that the client waits in, or `None` once it has finished.
+    pub const fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Setup(_) => Some(Stage::Setup),
+            Self::ShareKeys(_) => Some(Stage::ShareKeys),
+            Self::CollectMaskedVectors(_) => Some(Stage::CollectMaskedVectors),
+            Self::Unmask(_) => Some(Stage::Unmask),
+            Self::Finished => None,
+        }
+    }
+
+    /// Answers one message. `weight` and `update` are used in one stage, collect masked vectors; to
+    /// hold an update no longer than that, match on the variants instead.
+    ///
+    /// # Errors
+    /// [`Refused`], as the stage's own `answer` has it; [`Misuse::Finished`] after the last one.
+    pub fn answer<F: Real>(
+        self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<u8>), Refused> {
+        Ok(match self {
+            Self::Setup(stage) => into_client(stage.answer(request, rng)?),
+            Self::ShareKeys(stage) => into_client(stage.answer(request, rng)?),
+            Self::CollectMaskedVectors(stage) => {
+                into_client(stage.answer(request, weight, update, rng)?)
+            }
+            Self::Unmask(stage) => (Self::Finished, stage.answer(request)?),
+            Self::Finished => return Err(Misuse::Finished.into()),
+        })
+    }
+}
+
+fn into_client((next, reply): (impl Into<Client>, Vec<u8>)) -> (Client, Vec<u8>) {
+    (next.into(), reply)
+}
+
+impl From<ShareKeys> for Client {
+    fn from(stage: ShareKeys) -> Self {
+        Self::ShareKeys(stage)
+    }
+}
+
+impl From<CollectMaskedVectors> for Client {
+    fn from(stage: CollectMaskedVectors) -> Self {
+        Self::CollectMaskedVectors(stage)
+    }
+}
+
+impl From<Unmask> for Client {
+    fn from(stage: Unmask) -> Self {
+        Self::Unmask(stage)
+    }
+}
+
+/// What a client knows from the setup on.
+#[derive(Clone, Debug)]
+struct Me {
+    id: ClientId,
+    session: Session,
+}
+
+impl Me {
+    fn check_session(&self, session: SessionId) -> Result<(), ServerMisbehaved> {
+        if session == self.session.id { Ok(()) } else { Err(ServerMisbehaved::ForeignSession) }
+    }
+}

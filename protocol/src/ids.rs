@@ -1,0 +1,84 @@
+//! Who takes part, in which round, and at which stage.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// A client's name within a cohort: any 64-bit number, unique in its round.
+///
+/// Of two neighbours, the one with the lower id adds their pairwise mask and the other subtracts it.
+/// The id also fixes the point at which the client's Shamir shares are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A round's name: 16 bytes that the server draws at random, never used twice.
+///
+/// Keys and seeds are derived under it, and every message carries it, so that nothing said in one
+/// round means anything in another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({:032x})", u128::from_be_bytes(self.0))
+    }
+}
+
+/// One of the four stages of a round, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Clients advertise two public keys.
+    Setup,
+    /// Clients send sealed shares of their secrets to their neighbours.
+    ShareKeys,
+    /// Clients send their masked updates.
+    CollectMaskedVectors,
+    /// Surviving clients reveal the shares that remove the masks from the sum.
+    Unmask,
+}
+
+impl Stage {
+    /// All stages, in the order in which a round runs them.
+    pub const ALL: [Self; 4] =
+        [Self::Setup, Self::ShareKeys, Self::CollectMaskedVectors, Self::Unmask];
+
+    /// The stage's name as it is written on command lines: `share-keys`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::ShareKeys => "share-keys",
+            Self::CollectMaskedVectors => "collect-masked-vectors",
+            Self::Unmask => "unmask",
+        }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name of no stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such stage; the stages are setup, share-keys, collect-masked-vectors and unmask")]
+pub struct UnknownStage;
+
+impl FromStr for Stage {
+    type Err = UnknownStage;
+
+    /// Reads [`Stage::name`], with `-` or `_` between words.
+    fn from_str(text: &str) -> Result<Self, UnknownStage> {
+        let name = text.replace('_', "-");
+        Self::ALL.into_iter().find(|stage| stage.name() == name).ok_or(UnknownStage)
+    }
+}

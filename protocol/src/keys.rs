@@ -1,0 +1,264 @@
+//! X25519 key pairs (RFC 7748), and everything derived from them by HKDF-SHA256 (RFC 5869).
+//!
+//! A client has two pairs per session, which never mix: one agrees on pairwise masks, the other on
+//! the keys that seal shares. The type parameter keeps them apart.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use hkdf::Hkdf;
+use rand_core::CryptoRng;
+use secagg_kernels::Seed;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use x25519_dalek::StaticSecret;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::ClientId;
+use crate::error::Malformed;
+use crate::session::Session;
+
+/// Bytes of a public key, a secret key, a seed and a commitment.
+pub(crate) const KEY_LEN: usize = 32;
+
+/// Marks the key pair that agrees on pairwise masks (the paper's s_u).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mask {}
+
+/// Marks the key pair that agrees on the share channel (the paper's c_u).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {}
+
+/// A client's public key for pairwise masks.
+pub type MaskPublicKey = PublicKey<Mask>;
+
+/// A client's public key for the share channel.
+pub type ChannelPublicKey = PublicKey<Channel>;
+
+pub(crate) type MaskSecretKey = SecretKey<Mask>;
+pub(crate) type ChannelSecretKey = SecretKey<Channel>;
+
+/// An X25519 public key: a u-coordinate in its one canonical encoding.
+pub struct PublicKey<U>([u8; KEY_LEN], PhantomData<U>);
+
+impl<U> PublicKey<U> {
+    /// Takes 32 bytes as they travel.
+    ///
+    /// RFC 7748 lets a receiver reduce larger values; here each key has one encoding, so that equal
+    /// keys are equal bytes.
+    ///
+    /// # Errors
+    /// [`Malformed::KeyEncoding`] for 2^255 - 19 or more.
+    pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Result<Self, Malformed> {
+        let [first, middle @ .., last] = &bytes;
+        let saturated = *last == 0x7f && middle.iter().all(|&byte| byte == 0xff);
+        if *last > 0x7f || (saturated && *first >= 0xed) {
+            return Err(Malformed::KeyEncoding);
+        }
+        Ok(Self(bytes, PhantomData))
+    }
+
+    /// The 32 bytes as they travel.
+    pub const fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+
+    /// Whether the point lies in the small subgroup, where every agreement gives zero.
+    pub(crate) fn has_low_order(&self) -> bool {
+        // Any clamped scalar is a multiple of the cofactor, so it kills exactly these points.
+        x25519_dalek::x25519([0; KEY_LEN], self.0) == [0; KEY_LEN]
+    }
+}
+
+impl<U> Clone for PublicKey<U> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<U> Copy for PublicKey<U> {}
+
+impl<U> PartialEq for PublicKey<U> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<U> Eq for PublicKey<U> {}
+
+impl<U> fmt::Debug for PublicKey<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublicKey(")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// An agreement with a point of low order, which would be no secret.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LowOrder;
+
+/// An X25519 secret key; wiped when dropped.
+pub(crate) struct SecretKey<U>(StaticSecret, PhantomData<U>);
+
+impl<U> SecretKey<U> {
+    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+        Self(StaticSecret::random_from_rng(rng), PhantomData)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+        Self(StaticSecret::from(*bytes), PhantomData)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn public(&self) -> PublicKey<U> {
+        PublicKey(x25519_dalek::PublicKey::from(&self.0).to_bytes(), PhantomData)
+    }
+
+    fn agree(&self, theirs: &PublicKey<U>) -> Result<x25519_dalek::SharedSecret, LowOrder> {
+        let shared = self.0.diffie_hellman(&x25519_dalek::PublicKey::from(theirs.0));
+        if shared.was_contributory() { Ok(shared) } else { Err(LowOrder) }
+    }
+}
+
+impl<U> fmt::Debug for SecretKey<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
+
+/// One end of an agreement, as others see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<U> {
+    pub(crate) client: ClientId,
+    pub(crate) key: PublicKey<U>,
+}
+
+/// The seed of the mask that two neighbours share: the same at both ends, and at a server that has
+/// recovered one end's secret key.
+pub(crate) fn pairwise_seed(
+    session: &Session,
+    secret: &MaskSecretKey,
+    ours: End<Mask>,
+    theirs: End<Mask>,
+) -> Result<Seed, LowOrder> {
+    let shared = secret.agree(&theirs.key)?;
+    let (low, high) = if ours.client < theirs.client { (ours, theirs) } else { (theirs, ours) };
+    let mut seed = Zeroizing::new([0; KEY_LEN]);
+    derive(session, b"secagg pairwise seed", shared.as_bytes(), low, high, &mut *seed);
+    Ok(Seed::from_bytes(*seed))
+}
+
+/// AES-256-GCM key and nonce of one direction of a share channel: used for one message, once.
+pub(crate) struct ChannelKey {
+    pub(crate) key: [u8; 32],
+    pub(crate) nonce: [u8; 12],
+}
+
+impl Drop for ChannelKey {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.nonce.zeroize();
+    }
+}
+
+/// Keys of both directions of the share channel between two neighbours.
+pub(crate) struct ShareChannel {
+    pub(crate) sending: ChannelKey,
+    pub(crate) receiving: ChannelKey,
+}
+
+impl ShareChannel {
+    pub(crate) fn new(
+        session: &Session,
+        secret: &ChannelSecretKey,
+        ours: End<Channel>,
+        theirs: End<Channel>,
+    ) -> Result<Self, LowOrder> {
+        let shared = secret.agree(&theirs.key)?;
+        let sending = channel_key(session, shared.as_bytes(), ours, theirs);
+        let receiving = channel_key(session, shared.as_bytes(), theirs, ours);
+        Ok(Self { sending, receiving })
+    }
+}
+
+fn channel_key(
+    session: &Session,
+    shared: &[u8; KEY_LEN],
+    sender: End<Channel>,
+    receiver: End<Channel>,
+) -> ChannelKey {
+    let mut okm = Zeroizing::new([0; 44]);
+    derive(session, b"secagg share channel", shared, sender, receiver, &mut *okm);
+    let mut channel_key = ChannelKey { key: [0; 32], nonce: [0; 12] };
+    channel_key.key.copy_from_slice(&okm[..32]);
+    channel_key.nonce.copy_from_slice(&okm[32..]);
+    channel_key
+}
+
+/// HKDF-SHA256: salt = session id ‖ context hash; info = label ‖ both ids ‖ both public keys.
+fn derive<U>(
+    session: &Session,
+    label: &[u8],
+    shared: &[u8; KEY_LEN],
+    first: End<U>,
+    second: End<U>,
+    okm: &mut [u8],
+) {
+    let salt = [session.id.0.as_slice(), session.context.as_bytes()].concat();
+    let (first_id, second_id) = (first.client.0.to_le_bytes(), second.client.0.to_le_bytes());
+    let info = [label, &first_id, &second_id, &first.key.0, &second.key.0];
+    Hkdf::<Sha256>::new(Some(&salt), shared)
+        .expand_multi_info(&info, okm)
+        .expect("HKDF-SHA256 gives up to 8160 bytes, and callers ask for at most 44");
+}
+
+/// The seed of a client's own mask (the paper's b_u).
+#[derive(Clone, Debug)]
+pub(crate) struct SelfMaskSeed(Seed);
+
+impl SelfMaskSeed {
+    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        rng.fill_bytes(&mut *bytes);
+        Self::from_bytes(&bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+        Self(Seed::from_bytes(*bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn into_seed(self) -> Seed {
+        self.0
+    }
+
+    /// What the owner publishes with its shares, so that a recovered seed can be checked. The seed
+    /// is 256 uniform bits, so the hash hides it.
+    pub(crate) fn commitment(&self, session: &Session, owner: ClientId) -> Commitment {
+        let hash = Sha256::new()
+            .chain_update(b"secagg self mask commitment")
+            .chain_update(session.id.0)
+            .chain_update(session.context.as_bytes())
+            .chain_update(owner.0.to_le_bytes())
+            .chain_update(self.as_bytes())
+            .finalize();
+        Commitment(hash.into())
+    }
+}
+
+/// SHA-256 over a self-mask seed, its owner and its session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Commitment(pub(crate) [u8; KEY_LEN]);
+
+impl Commitment {
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}

@@ -1,0 +1,129 @@
+use secagg_kernels::{Modulus, Prg, Quantizer};
+
+use super::{Amount, InvalidParams, Params, QuantizationRange};
+
+/// Collects parameters; [`build`](Self::build) checks them.
+#[derive(Clone, Debug)]
+pub struct ParamsBuilder {
+    cohort_size: u32,
+    dimension: usize,
+    num_shares: Option<Amount>,
+    reconstruction_threshold: Amount,
+    clipping_range: f64,
+    quantization_range: QuantizationRange,
+    max_weight: f64,
+    modulus_range: u128,
+    prg: Prg,
+}
+
+impl ParamsBuilder {
+    pub(super) fn new(
+        cohort_size: u32,
+        dimension: usize,
+        num_shares: Option<Amount>,
+        reconstruction_threshold: Amount,
+    ) -> Self {
+        Self {
+            cohort_size,
+            dimension,
+            num_shares,
+            reconstruction_threshold,
+            clipping_range: 8.0,
+            quantization_range: QuantizationRange::Levels(1 << 22),
+            max_weight: 1000.0,
+            modulus_range: 1 << 32,
+            prg: Prg::default(),
+        }
+    }
+
+    /// Elements are clipped to ±`clipping_range` before they are weighted; default 8.0.
+    #[must_use]
+    pub fn clipping_range(mut self, clipping_range: f64) -> Self {
+        self.clipping_range = clipping_range;
+        self
+    }
+
+    /// Levels into which the clipping range is quantized; default 2^22.
+    #[must_use]
+    pub fn quantization_range(mut self, range: impl Into<QuantizationRange>) -> Self {
+        self.quantization_range = range.into();
+        self
+    }
+
+    /// The largest weight that a client may have; default 1000.0. Precision falls as
+    /// `max_weight / weight`, so choose it no larger than needed.
+    #[must_use]
+    pub fn max_weight(mut self, max_weight: f64) -> Self {
+        self.max_weight = max_weight;
+        self
+    }
+
+    /// The modulus of all sums, a power of two up to 2^64; default 2^32.
+    #[must_use]
+    pub fn modulus_range(mut self, modulus_range: u128) -> Self {
+        self.modulus_range = modulus_range;
+        self
+    }
+
+    /// The PRG that expands seeds into masks; default AES-128-CTR.
+    #[must_use]
+    pub fn prg(mut self, prg: Prg) -> Self {
+        self.prg = prg;
+        self
+    }
+
+    /// Checks everything against everything.
+    ///
+    /// # Errors
+    /// [`InvalidParams`] names the numbers that do not fit, and what to change.
+    pub fn build(self) -> Result<Params, InvalidParams> {
+        let degree = self.degree()?;
+        let threshold = self.threshold(degree)?;
+        let modulus = Modulus::from_range(self.modulus_range)?;
+        let quantizer = self.quantizer(modulus)?;
+        self.check_dimension(modulus)?;
+        let Self { cohort_size, dimension, prg, .. } = self;
+        Ok(Params { cohort_size, dimension, degree, threshold, quantizer, modulus, prg })
+    }
+
+    fn degree(&self) -> Result<u32, InvalidParams> {
+        let cohort_size = self.cohort_size;
+        if cohort_size < 3 {
+            return Err(InvalidParams::CohortSize(cohort_size));
+        }
+        let num_shares = self.num_shares.unwrap_or(Amount::Count(cohort_size)).of(cohort_size)?;
+        if !(2..=cohort_size).contains(&num_shares) {
+            return Err(InvalidParams::NumShares { num_shares, cohort_size });
+        }
+        Ok(num_shares.min(cohort_size - 1))
+    }
+
+    fn threshold(&self, shares: u32) -> Result<u32, InvalidParams> {
+        let threshold = self.reconstruction_threshold.of(shares)?;
+        if (2..=shares).contains(&threshold) {
+            Ok(threshold)
+        } else {
+            Err(InvalidParams::Threshold { threshold, shares })
+        }
+    }
+
+    fn quantizer(&self, modulus: Modulus) -> Result<Quantizer, InvalidParams> {
+        let cohort_size = self.cohort_size;
+        let levels = match self.quantization_range {
+            QuantizationRange::Levels(levels) => levels,
+            QuantizationRange::Auto => Quantizer::largest_for(modulus, u64::from(cohort_size))
+                .ok_or(InvalidParams::NoRoom { width: modulus.width(), cohort_size })?,
+        };
+        let quantizer = Quantizer::new(self.clipping_range, levels, self.max_weight)?;
+        quantizer.fits(modulus, u64::from(cohort_size))?;
+        Ok(quantizer)
+    }
+
+    /// A mask's keystream must reach the last lane, and lengths in bytes and bits must not wrap.
+    fn check_dimension(&self, modulus: Modulus) -> Result<(), InvalidParams> {
+        let bytes_per_lane = u64::from(modulus.width().div_ceil(8).next_power_of_two().max(2));
+        let limit = (self.prg.keystream_limit() / bytes_per_lane).min(isize::MAX as u64 / 64);
+        let dimension = self.dimension as u64;
+        if dimension < limit { Ok(()) } else { Err(InvalidParams::Dimension(dimension)) }
+    }
+}

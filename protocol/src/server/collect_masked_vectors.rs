@@ -1,0 +1,104 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use secagg_kernels::Accumulator;
+
+use super::{Collecting, Members, Round, Unmask};
+use crate::error::{Abort, ClientMisbehaved, Malformed, Rejected};
+use crate::keys::Commitment;
+use crate::message::{MaskedVector, Message, Outgoing, UnmaskRequest};
+use crate::{ClientId, Stage};
+
+/// Stage 2: adds up masked vectors from U2. However many come, there is one accumulator.
+#[derive(Clone, Debug)]
+pub struct CollectMaskedVectors {
+    round: Round,
+    members: Members,
+    /// U2 by position, with what each committed to.
+    commitments: BTreeMap<usize, Commitment>,
+    sum: Accumulator,
+    survivors: BTreeSet<usize>,
+}
+
+impl CollectMaskedVectors {
+    pub(super) fn new(
+        round: Round,
+        members: Members,
+        commitments: BTreeMap<usize, Commitment>,
+    ) -> Self {
+        let params = &round.session.params;
+        let sum = Accumulator::new(params.modulus(), params.lanes());
+        Self { round, members, commitments, sum, survivors: BTreeSet::new() }
+    }
+
+    fn judge<'a>(&self, from: ClientId, message: &'a [u8]) -> Result<(usize, &'a [u8]), Rejected> {
+        let position = self.members.position(from)?;
+        if !self.commitments.contains_key(&position) {
+            return Err(ClientMisbehaved::NotExpected.into());
+        }
+        let (session, packed) = MaskedVector::split(message)?;
+        self.round.check_session(session)?;
+        if self.survivors.contains(&position) {
+            return Err(ClientMisbehaved::Duplicate.into());
+        }
+        Ok((position, packed))
+    }
+
+    /// Every secret that the sum needs must be within reach of enough survivors: each survivor's
+    /// seed, and the mask key of each dropped client that a survivor is masked against.
+    fn check_neighbourhoods(&self) -> Result<(), Abort> {
+        let (stage, need) = (Stage::CollectMaskedVectors, self.round.threshold());
+        for &position in self.commitments.keys() {
+            let have = self.surviving_neighbours(position);
+            let needed = have > 0 || self.survivors.contains(&position);
+            if needed && have < need {
+                let client = self.members.client(position);
+                return Err(Abort::TooFewNeighbours { stage, client, have, need });
+            }
+        }
+        Ok(())
+    }
+
+    fn surviving_neighbours(&self, position: usize) -> usize {
+        let neighbours = self.members.graph.neighbours(position);
+        neighbours.iter().filter(|neighbour| self.survivors.contains(neighbour)).count()
+    }
+
+    fn request(&self, to: usize) -> Outgoing {
+        let neighbours = self.members.graph.neighbours(to).iter();
+        let mut survivors: Vec<_> =
+            neighbours.filter(|neighbour| self.survivors.contains(neighbour)).copied().collect();
+        survivors.push(to);
+        survivors.sort_unstable();
+        let survivors = survivors.into_iter().map(|at| self.members.client(at)).collect();
+        let message = UnmaskRequest { survivors }.encode(self.round.session.id);
+        Outgoing { to: self.members.client(to), message: message.into() }
+    }
+}
+
+impl Collecting for CollectMaskedVectors {
+    const STAGE: Stage = Stage::CollectMaskedVectors;
+    type Next = Unmask;
+
+    fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
+        let (position, packed) = self.judge(from, message)?;
+        self.sum.add_packed(self.round.backend, packed).map_err(Malformed::from)?;
+        self.survivors.insert(position);
+        Ok(())
+    }
+
+    fn close(self) -> Result<(Unmask, Vec<Outgoing>), Abort> {
+        let (have, need) = (self.survivors.len(), self.round.threshold() + 1);
+        if have < need {
+            return Err(Abort::TooFew { stage: Stage::CollectMaskedVectors, have, need });
+        }
+        self.check_neighbourhoods()?;
+        let outgoing = self.survivors.iter().map(|&survivor| self.request(survivor)).collect();
+        let Self { round, members, commitments, sum, survivors } = self;
+        Ok((Unmask::new(round, members, commitments, sum, survivors), outgoing))
+    }
+
+    fn waiting_for(&self) -> Vec<ClientId> {
+        let silent = self.commitments.keys().filter(|position| !self.survivors.contains(position));
+        silent.map(|&position| self.members.client(position)).collect()
+    }
+}

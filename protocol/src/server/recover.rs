@@ -1,0 +1,198 @@
+//! From revealed shares to the plan of masks to take off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secagg_kernels::{MaskPlan, Seed, Sign};
+use zeroize::Zeroizing;
+
+use super::Members;
+use crate::client::sign;
+use crate::error::Abort;
+use crate::keys::{Commitment, End, MaskSecretKey, SelfMaskSeed, pairwise_seed};
+use crate::session::Session;
+use crate::shamir::{LagrangeBasis, SHARE_LEN, Share};
+use crate::{ClientId, Stage};
+
+/// Revealed shares, by the secret's owner and then by holder; both are positions.
+pub(super) type Shares = BTreeMap<usize, BTreeMap<usize, Share>>;
+
+type Secret = Zeroizing<[u8; SHARE_LEN]>;
+
+/// Recovers one secret after another. The Lagrange basis of the last is kept, since in a complete
+/// graph the next owner's holders are the same.
+pub(super) struct Recovery<'a> {
+    session: &'a Session,
+    members: &'a Members,
+    unmaskers: &'a BTreeSet<usize>,
+    shares: &'a Shares,
+    basis: (Vec<usize>, LagrangeBasis),
+    liars: BTreeSet<usize>,
+}
+
+impl<'a> Recovery<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        members: &'a Members,
+        unmaskers: &'a BTreeSet<usize>,
+        shares: &'a Shares,
+    ) -> Self {
+        let basis = (Vec::new(), LagrangeBasis::new(&[]));
+        Self { session, members, unmaskers, shares, basis, liars: BTreeSet::new() }
+    }
+
+    /// The self mask of every survivor, and the pairwise masks between survivors and dropped
+    /// clients, each with the sign that takes it off.
+    pub(super) fn mask_plan(
+        &mut self,
+        commitments: &BTreeMap<usize, Commitment>,
+        survivors: &BTreeSet<usize>,
+    ) -> Result<MaskPlan, Abort> {
+        let mut masks = Vec::new();
+        for (&owner, commitment) in commitments {
+            if survivors.contains(&owner) {
+                masks.push((self.self_mask_seed(owner, commitment)?, Sign::Subtract));
+            } else {
+                self.pairwise_masks(owner, survivors, &mut masks)?;
+            }
+        }
+        Ok(MaskPlan::new(self.session.params.prg(), masks))
+    }
+
+    /// Clients whose shares were found to be false, ascending.
+    pub(super) fn into_liars(self) -> Vec<ClientId> {
+        self.liars.iter().map(|&position| self.members.client(position)).collect()
+    }
+
+    fn self_mask_seed(&mut self, owner: usize, commitment: &Commitment) -> Result<Seed, Abort> {
+        let (session, client) = (self.session, self.members.client(owner));
+        let secret = self.secret(owner, |secret| {
+            SelfMaskSeed::from_bytes(secret).commitment(session, client).matches(commitment)
+        })?;
+        Ok(Seed::from_bytes(*secret))
+    }
+
+    fn pairwise_masks(
+        &mut self,
+        dropped: usize,
+        survivors: &BTreeSet<usize>,
+        masks: &mut Vec<(Seed, Sign)>,
+    ) -> Result<(), Abort> {
+        let neighbours = self.members.graph.neighbours(dropped).iter();
+        let mut masked = neighbours.filter(|at| survivors.contains(at)).copied().peekable();
+        if masked.peek().is_none() {
+            return Ok(());
+        }
+        let ours = self.end(dropped);
+        let secret =
+            self.secret(dropped, |secret| MaskSecretKey::from_bytes(secret).public() == ours.key)?;
+        let key = MaskSecretKey::from_bytes(&secret);
+        for survivor in masked {
+            masks.push(self.pairwise_mask(&key, ours, self.end(survivor))?);
+        }
+        Ok(())
+    }
+
+    /// The mask that a survivor took with its own sign comes off with the dropped client's.
+    fn pairwise_mask(
+        &self,
+        key: &MaskSecretKey,
+        dropped: End<crate::keys::Mask>,
+        survivor: End<crate::keys::Mask>,
+    ) -> Result<(Seed, Sign), Abort> {
+        let seed = pairwise_seed(self.session, key, dropped, survivor)
+            .map_err(|_| Abort::FalseShares(dropped.client))?;
+        Ok((seed, sign(dropped.client, survivor.client)))
+    }
+
+    fn end(&self, position: usize) -> End<crate::keys::Mask> {
+        End { client: self.members.client(position), key: self.members.keys[position].mask }
+    }
+
+    /// Recovers a secret of `owner` that fits what the owner published.
+    fn secret(
+        &mut self,
+        owner: usize,
+        fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
+    ) -> Result<Secret, Abort> {
+        let shares = self.truthful_shares(owner)?;
+        let secret = self.recover(owner, &shares);
+        if fits(&secret) {
+            return Ok(secret);
+        }
+        let client = self.members.client(owner);
+        self.recover_despite_a_liar(&shares, fits).ok_or(Abort::FalseShares(client))
+    }
+
+    /// The shares of `owner`'s secret, without those of known liars; at least the threshold.
+    fn truthful_shares(&self, owner: usize) -> Result<BTreeMap<usize, &'a Share>, Abort> {
+        let shares = self.shares.get(&owner).into_iter().flatten();
+        let truthful: BTreeMap<_, _> = shares
+            .filter(|(holder, _)| !self.liars.contains(holder))
+            .map(|(&holder, share)| (holder, share))
+            .collect();
+        let (have, need) = (truthful.len(), self.session.threshold());
+        if have < need {
+            let (stage, client) = (Stage::Unmask, self.members.client(owner));
+            return Err(Abort::TooFewNeighbours { stage, client, have, need });
+        }
+        Ok(truthful)
+    }
+
+    /// Recovers from the first t holders. The owner holds no share of its own, but counts as one
+    /// more point of the basis if it is an unmasker: that makes one basis serve a complete graph.
+    fn recover(&mut self, owner: usize, shares: &BTreeMap<usize, &Share>) -> Secret {
+        let mut points: Vec<_> = shares.keys().copied().collect();
+        if self.unmaskers.contains(&owner) && !self.liars.contains(&owner) {
+            points.insert(points.partition_point(|&point| point < owner), owner);
+        }
+        let threshold = self.session.threshold();
+        points.truncate(threshold + 1);
+        let spare = points.iter().position(|&point| point == owner);
+        let spare = spare.or_else(|| points.len().checked_sub(1).filter(|&last| last == threshold));
+        let holders = points.iter().filter(|&&point| Some(point) != spare.map(|at| points[at]));
+        let held = holders.map(|holder| shares[holder]);
+        let basis = basis_of(&mut self.basis, self.members, &points);
+        match spare {
+            Some(omitted) => basis.recover_without(omitted, held),
+            None => basis.recover(held),
+        }
+    }
+
+    /// One false share among t + 1 is found by leaving out each in turn: without it, the secret
+    /// fits. Its holder is remembered, and not asked again.
+    fn recover_despite_a_liar(
+        &mut self,
+        shares: &BTreeMap<usize, &Share>,
+        fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
+    ) -> Option<Secret> {
+        let holders: Vec<_> = shares.keys().copied().take(self.session.threshold() + 1).collect();
+        if holders.len() <= self.session.threshold() {
+            return None;
+        }
+        let basis = LagrangeBasis::new(&clients(self.members, &holders));
+        (0..holders.len()).find_map(|omitted| {
+            let held = holders.iter().filter(|&&holder| holder != holders[omitted]);
+            let secret = basis.recover_without(omitted, held.map(|holder| shares[holder]));
+            fits(&secret).then(|| {
+                self.liars.insert(holders[omitted]);
+                secret
+            })
+        })
+    }
+}
+
+/// The basis of these points: the last one, if it has the same.
+fn basis_of<'b>(
+    last: &'b mut (Vec<usize>, LagrangeBasis),
+    members: &Members,
+    points: &[usize],
+) -> &'b LagrangeBasis {
+    if last.0 != points {
+        *last = (points.to_vec(), LagrangeBasis::new(&clients(members, points)));
+    }
+    &last.1
+}
+
+fn clients(members: &Members, positions: &[usize]) -> Vec<ClientId> {
+    positions.iter().map(|&position| members.client(position)).collect()
+}

@@ -1,0 +1,175 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
+
+use super::recover::{Recovery, Shares};
+use super::{Collecting, Members, Round};
+use crate::error::{Abort, ClientMisbehaved, Rejected};
+use crate::keys::Commitment;
+use crate::message::{Message, Outgoing, Revealed, RevealedShares};
+use crate::shamir::Share;
+use crate::{ClientId, Stage};
+
+/// Stage 3: collects shares from the survivors.
+#[derive(Clone, Debug)]
+pub struct Unmask {
+    round: Round,
+    members: Members,
+    /// U2 by position, with what each committed to.
+    commitments: BTreeMap<usize, Commitment>,
+    sum: Accumulator,
+    survivors: BTreeSet<usize>,
+    unmaskers: BTreeSet<usize>,
+    shares: Shares,
+}
+
+impl Unmask {
+    pub(super) fn new(
+        round: Round,
+        members: Members,
+        commitments: BTreeMap<usize, Commitment>,
+        sum: Accumulator,
+        survivors: BTreeSet<usize>,
+    ) -> Self {
+        let (unmaskers, shares) = (BTreeSet::new(), Shares::new());
+        Self { round, members, commitments, sum, survivors, unmaskers, shares }
+    }
+
+    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, Vec<Revealed>), Rejected> {
+        let position = self.members.position(from)?;
+        if !self.survivors.contains(&position) {
+            return Err(ClientMisbehaved::NotExpected.into());
+        }
+        let (session, RevealedShares { shares }) = RevealedShares::decode(message)?;
+        self.round.check_session(session)?;
+        if self.unmaskers.contains(&position) {
+            return Err(ClientMisbehaved::Duplicate.into());
+        }
+        self.check_shares(position, &shares)?;
+        Ok((position, shares))
+    }
+
+    /// One share for each neighbour in U2, of the secret that the survivors call for.
+    fn check_shares(&self, from: usize, shares: &[Revealed]) -> Result<(), ClientMisbehaved> {
+        let owners: Vec<_> = self.sharing_neighbours(from).collect();
+        let (expected, found) = (owners.len(), shares.len());
+        if found != expected {
+            return Err(ClientMisbehaved::ShareCount { expected, found });
+        }
+        let fits = |(owner, revealed): (&usize, &Revealed)| match revealed {
+            Revealed::Nothing => true,
+            Revealed::SelfMaskSeed(_) => self.survivors.contains(owner),
+            Revealed::MaskSecretKey(_) => !self.survivors.contains(owner),
+        };
+        if owners.iter().zip(shares).all(fits) { Ok(()) } else { Err(ClientMisbehaved::ShareKind) }
+    }
+
+    fn sharing_neighbours(&self, position: usize) -> impl Iterator<Item = usize> {
+        let neighbours = self.members.graph.neighbours(position).iter().copied();
+        neighbours.filter(|neighbour| self.commitments.contains_key(neighbour))
+    }
+
+    fn keep(&mut self, unmasker: usize, shares: Vec<Revealed>) {
+        let owners: Vec<_> = self.sharing_neighbours(unmasker).collect();
+        for (owner, revealed) in owners.into_iter().zip(shares) {
+            if let Some(share) = share(revealed) {
+                self.shares.entry(owner).or_default().insert(unmasker, share);
+            }
+        }
+        self.unmaskers.insert(unmasker);
+    }
+}
+
+impl Collecting for Unmask {
+    const STAGE: Stage = Stage::Unmask;
+    type Next = Recovered;
+
+    fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
+        let (unmasker, shares) = self.judge(from, message)?;
+        self.keep(unmasker, shares);
+        Ok(())
+    }
+
+    /// Recovers the secrets that the sum needs, and checks each against what its owner published.
+    /// No message follows.
+    fn close(self) -> Result<(Recovered, Vec<Outgoing>), Abort> {
+        let (have, need) = (self.unmaskers.len(), self.round.threshold());
+        if have < need {
+            return Err(Abort::TooFew { stage: Stage::Unmask, have, need });
+        }
+        let Self { round, members, commitments, sum, survivors, unmaskers, shares } = self;
+        let mut recovery = Recovery::new(&round.session, &members, &unmaskers, &shares);
+        let plan = recovery.mask_plan(&commitments, &survivors)?;
+        let liars = recovery.into_liars();
+        let survivors = survivors.iter().map(|&at| members.client(at)).collect();
+        Ok((Recovered { round, plan, sum, survivors, liars }, Vec::new()))
+    }
+
+    fn waiting_for(&self) -> Vec<ClientId> {
+        let silent = self.survivors.iter().filter(|position| !self.unmaskers.contains(position));
+        silent.map(|&position| self.members.client(position)).collect()
+    }
+}
+
+fn share(revealed: Revealed) -> Option<Share> {
+    match revealed {
+        Revealed::Nothing => None,
+        Revealed::SelfMaskSeed(share) | Revealed::MaskSecretKey(share) => Some(share),
+    }
+}
+
+/// The sum with its masks still on, and the plan that takes them off.
+///
+/// The plan applies to any range of lanes on its own, so the work can be spread over machines:
+/// [`into_parts`](Self::into_parts). Here, [`aggregate`](Self::aggregate) does it over this
+/// process's threads.
+#[derive(Debug)]
+pub struct Recovered {
+    round: Round,
+    plan: MaskPlan,
+    sum: Accumulator,
+    survivors: Vec<ClientId>,
+    liars: Vec<ClientId>,
+}
+
+impl Recovered {
+    /// Masks to take off: one for each survivor, and one for each edge between a survivor and a
+    /// dropped client.
+    pub fn masks(&self) -> usize {
+        self.plan.len()
+    }
+
+    /// Takes the masks off, and reads the sum as a weighted mean.
+    ///
+    /// # Errors
+    /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
+    /// updates can make it.
+    pub fn aggregate<F: Real>(mut self) -> Result<Aggregate<F>, Abort> {
+        let (backend, params) = (self.round.backend, &self.round.session.params);
+        self.sum.apply(backend, &self.plan)?;
+        let clients = self.survivors.len() as u64;
+        let result = self.sum.dequantize(backend, params.quantizer(), clients)?;
+        let WeightedMean { mean, total_weight } = result;
+        let Self { survivors, liars, .. } = self;
+        Ok(Aggregate { mean, total_weight, survivors, liars })
+    }
+
+    /// The masked sum and the plan, for callers that apply it themselves.
+    pub fn into_parts(self) -> (Accumulator, MaskPlan) {
+        (self.sum, self.plan)
+    }
+}
+
+/// What the server learns from a round, and all that it learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate<F> {
+    /// The weighted mean of the survivors' clipped updates, element by element. Its distance from
+    /// the exact one is at most [`secagg_kernels::Quantizer::error_bound`].
+    pub mean: Vec<F>,
+    /// The sum of the survivors' weights.
+    pub total_weight: f64,
+    /// Whose updates are in the mean, ascending.
+    pub survivors: Vec<ClientId>,
+    /// Clients that revealed a false share, found by the shares to spare; ascending.
+    pub liars: Vec<ClientId>,
+}

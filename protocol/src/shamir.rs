@@ -1,0 +1,189 @@
+//! Shamir's secret sharing (Shamir, *How to Share a Secret*, 1979) of 32-byte secrets.
+//!
+//! The field is GF(2^128) with the multiplication of POLYVAL (RFC 8452, section 3):
+//! dot(a, b) = a · b · x^-128 modulo x^128 + x^127 + x^126 + x^121 + 1. Under dot, too, the
+//! polynomials form a field; its one is x^128. A secret is two field elements, its two halves in
+//! little-endian order, each the constant term of a polynomial of its own. Client v holds the values
+//! at the point 2^64 + v (a 128-bit integer): never zero, and never the same for two clients.
+//!
+//! Multiplication is constant time. Points are public; secrets and coefficients never decide a
+//! branch or an index.
+
+use core::fmt;
+
+use polyval::hazmat::FieldElement;
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::ClientId;
+
+/// Bytes of a secret and of a share.
+pub(crate) const SHARE_LEN: usize = 32;
+
+/// The neutral element of dot: x^128 reduced, that is x^127 + x^126 + x^121 + 1.
+const ONE: u128 = 0xc200_0000_0000_0000_0000_0000_0000_0001;
+
+/// One client's share of one secret; wiped when dropped.
+#[derive(Clone)]
+pub(crate) struct Share(pub(crate) [u8; SHARE_LEN]);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Share(..)")
+    }
+}
+
+/// Splits a secret so that any `threshold` of the holders' shares recover it and fewer say nothing.
+/// Shares come in the order of `holders`.
+pub(crate) fn split(
+    secret: &[u8; SHARE_LEN],
+    threshold: usize,
+    holders: &[ClientId],
+    rng: &mut impl CryptoRng,
+) -> Vec<Share> {
+    let polynomial = random_polynomial(secret, threshold, rng);
+    holders.iter().map(|&holder| evaluate(&polynomial, point(holder))).collect()
+}
+
+/// Coefficients of both halves' polynomials, from the constant term (the secret) upward.
+fn random_polynomial(
+    secret: &[u8; SHARE_LEN],
+    threshold: usize,
+    rng: &mut impl CryptoRng,
+) -> Zeroizing<Vec<[FieldElement; 2]>> {
+    let mut polynomial = Zeroizing::new(Vec::with_capacity(threshold));
+    polynomial.push(halves(secret));
+    let mut coefficient = Zeroizing::new([0; SHARE_LEN]);
+    for _ in 1..threshold {
+        rng.fill_bytes(&mut *coefficient);
+        polynomial.push(halves(&coefficient));
+    }
+    polynomial
+}
+
+/// Horner's rule, on both halves.
+fn evaluate(polynomial: &[[FieldElement; 2]], at: FieldElement) -> Share {
+    let zero = [FieldElement::default(); 2];
+    let [low, high] =
+        polynomial.iter().rev().fold(zero, |[low, high], &[a, b]| [low * at + a, high * at + b]);
+    join(low, high)
+}
+
+/// Lagrange weights at zero of a set of holders, computed once and used for every secret of which
+/// these holders have shares.
+///
+/// For points x_j the weight is Λ_j = Π_{m≠j} x_m / (x_m + x_j). Leaving out one point x_o multiplies
+/// Λ_j by (x_o + x_j) / x_o, so a basis of t + 1 points serves all sets of t among them: that is how
+/// one basis serves a complete graph, where every client lacks only its own share.
+pub(crate) struct LagrangeBasis {
+    points: Vec<FieldElement>,
+    weights: Vec<FieldElement>,
+}
+
+impl LagrangeBasis {
+    pub(crate) fn new(holders: &[ClientId]) -> Self {
+        let points: Vec<_> = holders.iter().map(|&holder| point(holder)).collect();
+        let mut denominators: Vec<_> = points.iter().map(|&x| denominator(&points, x)).collect();
+        invert_all(&mut denominators);
+        let numerator = points.iter().fold(one(), |product, &x| product * x);
+        let weights = denominators.into_iter().map(|inverse| numerator * inverse).collect();
+        Self { points, weights }
+    }
+
+    /// Recovers a secret from one share for each holder, in the order of the holders.
+    pub(crate) fn recover<'a>(
+        &self,
+        shares: impl Iterator<Item = &'a Share>,
+    ) -> Zeroizing<[u8; SHARE_LEN]> {
+        combine(self.weights.iter().copied(), shares)
+    }
+
+    /// Recovers a secret without the holder at position `omitted`; `shares` has one share for each of
+    /// the other holders, in their order.
+    pub(crate) fn recover_without<'a>(
+        &self,
+        omitted: usize,
+        shares: impl Iterator<Item = &'a Share>,
+    ) -> Zeroizing<[u8; SHARE_LEN]> {
+        let left_out = self.points[omitted];
+        let per_point = invert(left_out);
+        let others = (0..self.points.len()).filter(|&holder| holder != omitted);
+        let weights = others
+            .map(|holder| self.weights[holder] * (left_out + self.points[holder]) * per_point);
+        combine(weights, shares)
+    }
+}
+
+fn combine<'a>(
+    weights: impl Iterator<Item = FieldElement>,
+    shares: impl Iterator<Item = &'a Share>,
+) -> Zeroizing<[u8; SHARE_LEN]> {
+    let zero = [FieldElement::default(); 2];
+    let [low, high] = weights.zip(shares).fold(zero, |[low, high], (weight, share)| {
+        let [a, b] = halves(&share.0);
+        [low + weight * a, high + weight * b]
+    });
+    Zeroizing::new(join(low, high).0)
+}
+
+/// x · Π (x_m + x) over all points but x itself, whose factor would be zero.
+fn denominator(points: &[FieldElement], x: FieldElement) -> FieldElement {
+    let others = points.iter().filter(|&&other| u128::from(other) != u128::from(x));
+    others.fold(x, |product, &other| product * (other + x))
+}
+
+/// Montgomery's trick: one inversion and three products for each element.
+fn invert_all(elements: &mut [FieldElement]) {
+    let mut before = Vec::with_capacity(elements.len());
+    let mut product = one();
+    for &element in &*elements {
+        before.push(product);
+        product *= element;
+    }
+    let mut inverse = invert(product);
+    for (element, before) in elements.iter_mut().zip(before).rev() {
+        let this = *element;
+        *element = inverse * before;
+        inverse *= this;
+    }
+}
+
+/// a^(2^128 - 2): the product of a^(2^i) for i from 1 to 127.
+fn invert(a: FieldElement) -> FieldElement {
+    let mut square = a;
+    let mut product = one();
+    for _ in 1..128 {
+        square *= square;
+        product *= square;
+    }
+    product
+}
+
+fn point(holder: ClientId) -> FieldElement {
+    FieldElement::from((1u128 << 64) | u128::from(holder.0))
+}
+
+fn one() -> FieldElement {
+    FieldElement::from(ONE)
+}
+
+fn halves(bytes: &[u8; SHARE_LEN]) -> [FieldElement; 2] {
+    let (halves, _) = bytes.as_chunks::<16>();
+    [FieldElement::from(halves[0]), FieldElement::from(halves[1])]
+}
+
+fn join(low: FieldElement, high: FieldElement) -> Share {
+    let mut share = Share([0; SHARE_LEN]);
+    share.0[..16].copy_from_slice(&<[u8; 16]>::from(low));
+    share.0[16..].copy_from_slice(&<[u8; 16]>::from(high));
+    share
+}
+
+#[cfg(test)]
+mod tests;

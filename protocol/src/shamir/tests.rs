@@ -1,0 +1,89 @@
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+
+const SECRET: [u8; SHARE_LEN] = *b"thirty-two bytes, none repeated!";
+
+fn holders(ids: impl IntoIterator<Item = u64>) -> Vec<ClientId> {
+    ids.into_iter().map(ClientId).collect()
+}
+
+fn shares(threshold: usize, holders: &[ClientId]) -> Vec<Share> {
+    split(&SECRET, threshold, holders, &mut ChaCha20Rng::seed_from_u64(7))
+}
+
+#[test]
+fn one_is_neutral_and_inverses_invert() {
+    // Values whose products reach both ends of the reduction.
+    for value in [1, 2, 1 << 127, u128::MAX, (1 << 64) | 5] {
+        let a = FieldElement::from(value);
+        assert_eq!(u128::from(a * one()), value);
+        assert_eq!(u128::from(a * invert(a)), ONE);
+    }
+}
+
+#[test]
+fn every_set_of_threshold_holders_recovers() {
+    let holders = holders([0, 1, 2, 7, u64::MAX]);
+    let shares = shares(3, &holders);
+    for chosen in subsets(5, 3) {
+        let basis = LagrangeBasis::new(&chosen.iter().map(|&at| holders[at]).collect::<Vec<_>>());
+        assert_eq!(*basis.recover(chosen.iter().map(|&at| &shares[at])), SECRET, "{chosen:?}");
+    }
+}
+
+#[test]
+fn a_basis_of_one_more_serves_without_any_one() {
+    let holders = holders(10..14);
+    let shares = shares(3, &holders);
+    let basis = LagrangeBasis::new(&holders);
+    for omitted in 0..4 {
+        let others = (0..4).filter(|&at| at != omitted).map(|at| &shares[at]);
+        assert_eq!(*basis.recover_without(omitted, others), SECRET);
+    }
+}
+
+#[test]
+fn fewer_than_the_threshold_give_something_else() {
+    let holders = holders(0..4);
+    let shares = shares(4, &holders);
+    let basis = LagrangeBasis::new(&holders[..3]);
+    assert_ne!(*basis.recover(shares[..3].iter()), SECRET);
+}
+
+#[test]
+fn a_thousand_holders_have_a_thousand_points() {
+    let holders = holders(0..1500);
+    let shares = shares(1000, &holders);
+    let basis = LagrangeBasis::new(&holders[500..]);
+    assert_eq!(*basis.recover(shares[500..].iter()), SECRET);
+}
+
+#[test]
+fn a_share_says_nothing_in_debug() {
+    assert_eq!(format!("{:?}", Share([0x5a; SHARE_LEN])), "Share(..)");
+}
+
+proptest! {
+    #[test]
+    fn splitting_then_recovering_is_identity(
+        secret: [u8; SHARE_LEN],
+        ids in prop::collection::btree_set(any::<u64>(), 2..20),
+        part in 0.0..1.0,
+        seed: u64,
+    ) {
+        let holders = holders(ids);
+        let threshold = 2 + (part * (holders.len() - 2) as f64) as usize;
+        let shares = split(&secret, threshold, &holders, &mut ChaCha20Rng::seed_from_u64(seed));
+        let basis = LagrangeBasis::new(&holders[..threshold]);
+        prop_assert_eq!(*basis.recover(shares.iter()), secret);
+    }
+}
+
+/// All ways to choose `size` out of `len`.
+fn subsets(len: usize, size: u32) -> impl Iterator<Item = Vec<usize>> {
+    let masks = (0u32..1 << len).filter(move |mask| mask.count_ones() == size);
+    masks.map(move |mask| (0..len).filter(|at| mask >> at & 1 == 1).collect())
+}

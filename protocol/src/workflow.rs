@@ -1,0 +1,201 @@
+//! A whole round over a [`Driver`].
+
+use core::time::Duration;
+
+use secagg_kernels::Real;
+
+use crate::error::{Abort, Misuse, Rejected};
+use crate::server::{
+    Aggregate, CollectMaskedVectors, Collecting, Recovered, Setup, ShareKeys, Unmask,
+};
+use crate::{ClientId, Driver, Outgoing, Params, SessionId, Stage};
+
+/// Runs the four stages of a round, one after the other, and keeps count of what went by.
+///
+/// [`run`](Self::run) does it all. To do something between the stages, call
+/// [`setup`](Self::setup), [`share_keys`](Self::share_keys),
+/// [`collect_masked_vectors`](Self::collect_masked_vectors) and [`unmask`](Self::unmask) in turn:
+/// each takes what the one before gave.
+#[derive(Debug)]
+pub struct Workflow<'a, D> {
+    driver: &'a mut D,
+    timeout: Option<Duration>,
+    report: Report,
+}
+
+/// A stage that is open, and the messages that open it.
+#[derive(Debug)]
+pub struct Pending<S> {
+    stage: S,
+    outgoing: Vec<Outgoing>,
+}
+
+/// Why a workflow ended without an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Failure<E> {
+    /// The round could not finish.
+    #[error("the round could not finish: {0}")]
+    Abort(#[from] Abort),
+    /// The cohort does not fit the parameters.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    /// The transport failed.
+    #[error("the transport failed: {0}")]
+    Driver(E),
+}
+
+/// What went by in a round, also in one that failed.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One entry for each stage that was run, in order.
+    pub stages: Vec<StageReport>,
+}
+
+/// What went by in one stage.
+#[derive(Clone, Debug)]
+pub struct StageReport {
+    /// The stage.
+    pub stage: Stage,
+    /// Clients that were asked.
+    pub asked: Vec<ClientId>,
+    /// Clients whose answer was accepted, in the order in which they answered.
+    pub answered: Vec<ClientId>,
+    /// Clients that did not answer in time, or whose answers were all rejected; ascending.
+    pub dropped: Vec<ClientId>,
+    /// Messages that were rejected, and why.
+    pub rejected: Vec<(ClientId, Rejected)>,
+    /// Bytes sent to clients.
+    pub bytes_down: u64,
+    /// Bytes received from clients, rejected messages included.
+    pub bytes_up: u64,
+}
+
+impl<'a, D: Driver> Workflow<'a, D> {
+    /// A workflow over a driver, without a timeout.
+    pub fn new(driver: &'a mut D) -> Self {
+        Self { driver, timeout: None, report: Report::default() }
+    }
+
+    /// Sets how long each stage waits for answers; the driver keeps the time.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What has gone by so far.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Runs a whole round. The session id must be fresh and random; `application` is what clients
+    /// must agree on (see [`crate::client::Setup::application`]).
+    ///
+    /// # Errors
+    /// [`Failure`]; [`report`](Self::report) tells how far the round came.
+    pub fn run<F: Real>(
+        &mut self,
+        params: Params,
+        session: SessionId,
+        cohort: &[ClientId],
+        application: &[u8],
+    ) -> Result<Aggregate<F>, Failure<D::Error>> {
+        let setup = Setup::open(params, session, cohort, application)?;
+        let share_keys = self.setup(setup.into())?;
+        let collect = self.share_keys(share_keys)?;
+        let unmask = self.collect_masked_vectors(collect)?;
+        Ok(self.unmask(unmask)?.aggregate()?)
+    }
+
+    /// Runs the setup: clients advertise their keys.
+    ///
+    /// # Errors
+    /// [`Failure`], as for all stages.
+    pub fn setup(
+        &mut self,
+        pending: Pending<Setup>,
+    ) -> Result<Pending<ShareKeys>, Failure<D::Error>> {
+        self.stage(pending)
+    }
+
+    /// Runs the second stage: clients share their secrets with their neighbours.
+    ///
+    /// # Errors
+    /// [`Failure`], as for all stages.
+    pub fn share_keys(
+        &mut self,
+        pending: Pending<ShareKeys>,
+    ) -> Result<Pending<CollectMaskedVectors>, Failure<D::Error>> {
+        self.stage(pending)
+    }
+
+    /// Runs the third stage: clients send their masked vectors, which are added up as they come.
+    ///
+    /// # Errors
+    /// [`Failure`], as for all stages.
+    pub fn collect_masked_vectors(
+        &mut self,
+        pending: Pending<CollectMaskedVectors>,
+    ) -> Result<Pending<Unmask>, Failure<D::Error>> {
+        self.stage(pending)
+    }
+
+    /// Runs the last stage: survivors reveal shares, and the plan of masks is recovered.
+    ///
+    /// # Errors
+    /// [`Failure`], as for all stages.
+    pub fn unmask(&mut self, pending: Pending<Unmask>) -> Result<Recovered, Failure<D::Error>> {
+        self.stage(pending).map(|done| done.stage)
+    }
+
+    fn stage<S: Collecting>(
+        &mut self,
+        pending: Pending<S>,
+    ) -> Result<Pending<S::Next>, Failure<D::Error>> {
+        let stage = self.exchange(pending)?;
+        Ok(stage.close()?.into())
+    }
+
+    fn exchange<S: Collecting>(&mut self, pending: Pending<S>) -> Result<S, Failure<D::Error>> {
+        let Pending { mut stage, outgoing } = pending;
+        let mut report = StageReport::new(S::STAGE, &outgoing);
+        let exchanged =
+            self.driver.exchange(S::STAGE, outgoing, self.timeout, &mut |client, message| {
+                let verdict = stage.receive(client, message);
+                report.count(client, message, verdict);
+                verdict
+            });
+        report.dropped = stage.waiting_for();
+        self.report.stages.push(report);
+        exchanged.map_err(Failure::Driver)?;
+        Ok(stage)
+    }
+}
+
+impl<S> From<(S, Vec<Outgoing>)> for Pending<S> {
+    fn from((stage, outgoing): (S, Vec<Outgoing>)) -> Self {
+        Self { stage, outgoing }
+    }
+}
+
+impl StageReport {
+    fn new(stage: Stage, outgoing: &[Outgoing]) -> Self {
+        Self {
+            stage,
+            asked: outgoing.iter().map(|outgoing| outgoing.to).collect(),
+            answered: Vec::new(),
+            dropped: Vec::new(),
+            rejected: Vec::new(),
+            bytes_down: outgoing.iter().map(|outgoing| outgoing.message.len() as u64).sum(),
+            bytes_up: 0,
+        }
+    }
+
+    fn count(&mut self, client: ClientId, message: &[u8], verdict: Result<(), Rejected>) {
+        self.bytes_up += message.len() as u64;
+        match verdict {
+            Ok(()) => self.answered.push(client),
+            Err(reason) => self.rejected.push((client, reason)),
+        }
+    }
+}
