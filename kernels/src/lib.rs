@@ -36,6 +36,8 @@
 //! half their speed.
 
 #![deny(unsafe_code)]
+// A loop is compiled for the CPU features of the function it is inlined into. Where it is not, it is several times slower.
+#![allow(clippy::inline_always)]
 
 mod accumulator;
 mod arch;

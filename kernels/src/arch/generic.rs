@@ -10,6 +10,9 @@ pub(crate) trait Sink {
     fn take(&mut self, keystream: &[u8]);
 }
 
+/// A stream is asked for exactly what its sink can take.
+const COVERED: &str = "a sink as long as the stream";
+
 /// Writes the keystream down.
 pub(crate) struct Fill<'a> {
     pub(crate) out: &'a mut [u8],
@@ -18,7 +21,8 @@ pub(crate) struct Fill<'a> {
 impl Sink for Fill<'_> {
     #[inline(always)]
     fn take(&mut self, keystream: &[u8]) {
-        advance_mut(&mut self.out, keystream.len()).copy_from_slice(keystream);
+        let out = self.out.split_off_mut(..keystream.len()).expect(COVERED);
+        out.copy_from_slice(keystream);
     }
 }
 
@@ -30,7 +34,7 @@ pub(crate) struct AddLanes<'a, L> {
 impl<L: Lane> Sink for AddLanes<'_, L> {
     #[inline(always)]
     fn take(&mut self, keystream: &[u8]) {
-        let lanes = advance_mut(&mut self.lanes, keystream.len() / L::BYTES);
+        let lanes = self.lanes.split_off_mut(..keystream.len() / L::BYTES).expect(COVERED);
         for (lane, bytes) in lanes.iter_mut().zip(keystream.chunks_exact(L::BYTES)) {
             *lane = lane.wrapping_add(L::from_le_slice(bytes));
         }
@@ -45,7 +49,7 @@ pub(crate) struct SubLanes<'a, L> {
 impl<L: Lane> Sink for SubLanes<'_, L> {
     #[inline(always)]
     fn take(&mut self, keystream: &[u8]) {
-        let lanes = advance_mut(&mut self.lanes, keystream.len() / L::BYTES);
+        let lanes = self.lanes.split_off_mut(..keystream.len() / L::BYTES).expect(COVERED);
         for (lane, bytes) in lanes.iter_mut().zip(keystream.chunks_exact(L::BYTES)) {
             *lane = lane.wrapping_sub(L::from_le_slice(bytes));
         }
@@ -65,9 +69,8 @@ impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
     #[inline(always)]
     fn take(&mut self, keystream: &[u8]) {
         let count = keystream.len() / 4;
-        let lanes = advance_mut(&mut self.lanes, count);
-        let (elements, rest) = self.elements.split_at(count);
-        self.elements = rest;
+        let lanes = self.lanes.split_off_mut(..count).expect(COVERED);
+        let elements = self.elements.split_off(..count).expect(COVERED);
         let mut bad = false;
         for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(keystream.chunks_exact(4))
         {
@@ -93,14 +96,6 @@ pub(crate) fn dequantize<F: Real, L: Lane>(
         all_honest &= honest;
     }
     if all_honest { None } else { sums.iter().position(|sum| !unscale.mean(*sum).1) }
-}
-
-/// Splits the first `count` items off a slice.
-#[inline(always)]
-fn advance_mut<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let (first, rest) = std::mem::take(slice).split_at_mut(count);
-    *slice = rest;
-    first
 }
 
 /// Lanes that are packed together: eight lanes of b bits are exactly b bytes.
@@ -169,7 +164,8 @@ fn unpack_width<L: Lane, const WIDTH: usize>(
         "checked by the caller; it also keeps unreachable widths out of the binary"
     );
     let (groups, tail) = lanes.as_chunks_mut::<GROUP>();
-    let (pieces, rest) = bytes.as_chunks::<WIDTH>();
+    let (pieces, rest) = bytes.split_at(groups.len() * WIDTH);
+    let (pieces, _) = pieces.as_chunks::<WIDTH>();
     for (group, piece) in groups.iter_mut().zip(pieces) {
         for (index, lane) in group.iter_mut().enumerate() {
             *lane = put(*lane, L::from_u64(bits_at::<WIDTH>(piece, index)));
@@ -177,7 +173,6 @@ fn unpack_width<L: Lane, const WIDTH: usize>(
     }
     if !tail.is_empty() {
         let mut piece = [0; WIDTH];
-        // A tail of seven 64-bit lanes is shorter than a group, so what is left never fills a piece.
         piece[..rest.len()].copy_from_slice(rest);
         for (index, lane) in tail.iter_mut().enumerate() {
             *lane = put(*lane, L::from_u64(bits_at::<WIDTH>(&piece, index)));

@@ -3,36 +3,39 @@
 //! Everything below is exact: IEEE 754 binary64, rounded to nearest with ties to even after *each* operation, never
 //! fused. Another language that follows it makes the same lanes, bit for bit.
 //!
-//! **Parameters.** The clipping range c, the quantization range q and the largest weight w_max. Derived from them, in
-//! the order written:
+//! **Parameters.** The clipping range `c`, the quantization range `q` and the largest weight `w_max`. Derived from them,
+//! in the order written:
 //!
-//! - h = (q - 1) / 2, the lane of zero (a whole or half number);
-//! - s = (q - 1) / w_max, and where that is at least 1, its floor: lanes per unit of weight, so that whole weights are
-//!   exact;
-//! - the largest weight lane: floor(w_max · s) where s ≥ 1, but not above q - 1; otherwise q - 1.
+//! - `h = (q - 1) / 2`, the lane of zero (a whole or half number);
+//! - `s = (q - 1) / w_max`, and where that is at least 1, its floor: lanes per unit of weight, so that whole weights
+//!   are exact;
+//! - the largest weight lane: `floor(w_max · s)` where `s ≥ 1`, but not above `q - 1`; otherwise `q - 1`.
 //!
-//! **Rounding.** For lane i, v is the i-th little-endian 32-bit word of the rounding seed's keystream, read as a signed
-//! number, and r = (v + 0.5) · 2^-32, which lies strictly between -1/2 and 1/2. Round(y, top) is y + r, raised to 0,
-//! lowered to top, and rounded to the nearest whole number, ties to even. (Add 2^52 and read the low 52 bits.)
+//! **Rounding.** For lane `i`, `v` is the `i`-th little-endian 32-bit word of the rounding seed's keystream, read as a
+//! signed number, and `r = (v + 0.5) · 2^-32`, which lies strictly between -1/2 and 1/2. `round(y, top)` is `y + r`,
+//! raised to 0, lowered to `top`, and rounded to the nearest whole number, ties to even. (Add 2^52 and read the low 52
+//! bits.)
 //!
-//! **A vector** of m elements becomes m + 1 lanes.
+//! **A vector** of `m` elements becomes `m + 1` lanes.
 //!
-//! - Lane 0 is the weight: Round(w · s, largest weight lane). The weight that counts from here on is ŵ = lane 0 / s.
-//! - Lane 1 + i is element x: Round(min(max(x, -c), c) · a + h, q - 1), with a = (ŵ / w_max) · ((q - 1) / (2 · c)).
+//! - Lane 0 is the weight `w`: `round(w · s, largest weight lane)`. The weight that counts from here on is
+//!   `ŵ = lane 0 / s`.
+//! - Lane `1 + i` is element `x` of index `i`: `round(min(max(x, -c), c) · a + h, q - 1)`, with
+//!   `a = (ŵ / w_max) · ((q - 1) / (2 · c))`.
 //!
-//! Elements are scaled by ŵ, not by w, so that numerator and denominator of the mean speak of the same weight.
+//! Elements are scaled by `ŵ`, not by `w`, so that numerator and denominator of the mean speak of the same weight.
 //!
-//! **The mean.** With n clients, S_i the sum of lane i modulo 2^b (which cannot have wrapped), and Ŵ = S_0 / s:
+//! **The mean.** With `n` clients, `S_i` the sum of lane `i` modulo 2^b (which cannot have wrapped), and `Ŵ = S_0 / s`:
 //!
-//! - t = 2·S_i - n·(q - 1), in exact integers, then rounded to binary64;
-//! - mean = (t · 0.5) · k, with k = ((2 · c) / (q - 1)) · (w_max / Ŵ).
+//! - `t = 2 · S_i - n · (q - 1)`, in exact integers, then rounded to binary64;
+//! - `mean = (t · 0.5) · k`, with `k = ((2 · c) / (q - 1)) · (w_max / Ŵ)`.
 //!
-//! Honest lanes satisfy S_0 ≤ n · (largest weight lane) and |t| / 2 ≤ h · Ŵ / w_max + n, the second up to the rounding
-//! below. Sums that do not were made by a wrong mask or a misbehaving client, and are refused.
+//! Honest lanes satisfy `S_0 ≤ n · largest weight lane` and `|t| / 2 ≤ h · Ŵ / w_max + n`, the second up to the
+//! rounding below. Sums that do not were made by a wrong mask or a misbehaving client, and are refused.
 //!
-//! **Bias.** Rounding up happens with a probability that is the fraction of y, to within 2^-32. Computing y and adding
-//! r rounds by at most (q - 1) · 2^-50 together. So the expectation of a lane differs from the exact product by less
-//! than 2^-32 + (q - 1) · 2^-50 of a lane: below 2^-27 at the default q = 2^22, below 2^-1 at the largest, 2^48.
+//! **Bias.** Rounding up happens with a probability that is the fraction of `y`, to within 2^-32. Computing `y` and
+//! adding `r` rounds by at most `(q - 1) · 2^-50` together. So the expectation of a lane differs from the exact product by less
+//! than `2^-32 + (q - 1) · 2^-50`: below 2^-27 of a lane at the default q = 2^22, about a quarter at the largest, 2^48.
 
 mod dequantize;
 mod error;

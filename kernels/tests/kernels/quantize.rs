@@ -1,0 +1,265 @@
+//! The quantizer against its specification, its refusals, and the fairness of its rounding.
+
+use rand_chacha::rand_core::Rng;
+use secagg_kernels::{
+    Backend, InvalidQuantizer, KeystreamLimit, Lane, MAX_QUANTIZATION_RANGE, Modulus, Prg,
+    QuantizeError, Quantizer, Real, Seed, SumOverflow,
+};
+
+use crate::support::{mask, modulus, rng, seed, unit};
+
+fn quantizer(clipping_range: f64, quantization_range: u64, max_weight: f64) -> Quantizer {
+    Quantizer::new(clipping_range, quantization_range, max_weight).unwrap()
+}
+
+/// The defaults of the API this library replaces.
+fn usual() -> Quantizer {
+    quantizer(8.0, 1 << 22, 1000.0)
+}
+
+fn quantize<L: Lane>(
+    quantizer: &Quantizer,
+    rounding: &Seed,
+    weight: f64,
+    update: &[impl Real],
+) -> Vec<L> {
+    let mut lanes = vec![L::default(); update.len() + 1];
+    quantizer
+        .quantize(Backend::detect(), Prg::default(), rounding, weight, update, &mut lanes)
+        .unwrap();
+    lanes
+}
+
+fn refusal(weight: f64, update: &[f64]) -> QuantizeError {
+    let mut lanes = vec![0_u32; update.len() + 1];
+    usual()
+        .quantize(Backend::detect(), Prg::default(), &seed(1), weight, update, &mut lanes)
+        .unwrap_err()
+}
+
+/// The module's documentation, followed word by word.
+fn specified(c: f64, q: u64, w_max: f64, words: &[u32], weight: f64, update: &[f64]) -> Vec<u64> {
+    let top = (q - 1) as f64;
+    let round = |y: f64, word: u32, top: f64| {
+        let r = (f64::from(word as i32) + 0.5) * 2_f64.powi(-32);
+        (y + r).max(0.0).min(top).round_ties_even() as u64
+    };
+    let s = if top / w_max >= 1.0 { (top / w_max).floor() } else { top / w_max };
+    let largest = if s >= 1.0 { (w_max * s).floor().min(top) } else { top };
+    let weight_lane = round(weight * s, words[0], largest);
+    let a = (weight_lane as f64 / s / w_max) * (top / (2.0 * c));
+    let element = |(x, word): (&f64, &u32)| round(x.max(-c).min(c) * a + top / 2.0, *word, top);
+    std::iter::once(weight_lane).chain(update.iter().zip(&words[1..]).map(element)).collect()
+}
+
+/// Ranges at both ends and in between; weights with and without whole units; lengths around a block and a tile.
+#[test]
+fn lanes_are_those_of_the_specification() {
+    let cases = [
+        (8.0, 1 << 22, 1000.0, 17.0),
+        (8.0, 1 << 22, 1000.0, 0.3),
+        (1.0, 2, 1.0, 1.0),
+        (0.1, 3, 7.0, 5.0), // less than one lane per unit of weight
+        (3.7, 65_536, 0.3, 0.3),
+        (1e-3, MAX_QUANTIZATION_RANGE, 1e9, 123_456.789),
+        (1e100, 1000, 1e-100, 0.5e-100),
+        (1e-100, 1000, 1e100, 1e100),
+    ];
+    for (c, q, w_max, weight) in cases {
+        for len in [0, 1, 3, 4, 255, 256, 5000] {
+            let mut rng = rng(q ^ len as u64);
+            let update: Vec<f64> = (0..len).map(|_| 1.2 * c * unit(&mut rng)).collect();
+            let words = mask::<u32>(Prg::default(), &seed(4), len + 1);
+            let lanes = quantize::<u64>(&quantizer(c, q, w_max), &seed(4), weight, &update);
+            assert_eq!(
+                lanes,
+                specified(c, q, w_max, &words, weight, &update),
+                "{c} {q} {w_max} {weight} {len}"
+            );
+        }
+    }
+}
+
+#[test]
+fn words_and_floats_agree() {
+    let update: Vec<f32> = (0..1000).map(|i| i as f32 * 0.017 - 8.5).collect();
+    let wide: Vec<f64> = update.iter().map(|x| f64::from(*x)).collect();
+    let quantizer = quantizer(8.0, 1 << 16, 10.0);
+    let lanes = quantize::<u64>(&quantizer, &seed(1), 3.0, &wide);
+    assert_eq!(quantize::<u64>(&quantizer, &seed(1), 3.0, &update), lanes);
+    assert!(
+        quantize::<u32>(&quantizer, &seed(1), 3.0, &update)
+            .iter()
+            .map(|x| u64::from(*x))
+            .eq(lanes.clone())
+    );
+    assert!(
+        quantize::<u16>(&quantizer, &seed(1), 3.0, &update).iter().map(|x| u64::from(*x)).eq(lanes)
+    );
+}
+
+/// A full weight leaves nothing to chance at ±c, nor beyond, where elements are clipped.
+#[test]
+fn the_ends_of_the_range_are_the_ends_of_the_lanes() {
+    for q in [2, 3, 1 << 22] {
+        let quantizer = quantizer(8.0, q, 1.0);
+        for number in 0..50 {
+            let lanes = quantize::<u64>(
+                &quantizer,
+                &seed(number),
+                1.0,
+                &[-8.0, 8.0, -1e300, 1e300, f64::MIN, f64::MAX],
+            );
+            assert_eq!(lanes, [q - 1, 0, q - 1, 0, q - 1, 0, q - 1]);
+        }
+    }
+}
+
+#[test]
+fn the_first_element_that_is_not_finite_is_named() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        // Around a block, what a backend makes at once, and the end.
+        for index in [0, 1, 3, 4, 255, 256, 4095, 4096, 9998] {
+            let mut update = vec![0.5; 10_000];
+            update[index] = bad;
+            update[9999] = f64::NAN;
+            assert_eq!(refusal(1.0, &update), QuantizeError::NonFinite { index });
+        }
+    }
+}
+
+#[test]
+fn weights_outside_of_the_range_are_refused() {
+    for weight in
+        [-1.0, -f64::MIN_POSITIVE, 1000.000_001, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]
+    {
+        assert_eq!(refusal(weight, &[0.0]), QuantizeError::InvalidWeight { max_weight: 1000.0 });
+    }
+    assert_eq!(quantize::<u32>(&usual(), &seed(1), 0.0, &[1.0])[0], 0);
+    assert_eq!(quantize::<u32>(&usual(), &seed(1), -0.0, &[1.0])[0], 0);
+    assert_eq!(quantize::<u32>(&usual(), &seed(1), 1000.0, &[1.0])[0], 4_194_000);
+}
+
+#[test]
+fn lanes_of_the_wrong_number_or_size_are_refused() {
+    let (backend, prg) = (Backend::detect(), Prg::default());
+    let wrong = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u32; 3]);
+    assert_eq!(wrong, Err(QuantizeError::Length { expected: 4, found: 3 }));
+    let narrow = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u16; 4]);
+    assert_eq!(
+        narrow,
+        Err(QuantizeError::LaneTooNarrow { lane_bits: 16, quantization_range: 1 << 22 })
+    );
+}
+
+#[test]
+fn whole_weights_are_exact_at_the_defaults() {
+    for weight in 0..=1000 {
+        assert!(usual().weight_is_exact(f64::from(weight)));
+        let lane =
+            quantize::<u32>(&usual(), &seed(weight as u8), f64::from(weight), &[] as &[f32])[0];
+        assert_eq!(f64::from(lane), f64::from(weight) * usual().weight_scale());
+    }
+    for weight in [0.1, 1.0 / 3.0, 999.999, -1.0, 1001.0, f64::NAN] {
+        assert!(!usual().weight_is_exact(weight), "{weight}");
+    }
+    assert!(usual().weight_is_exact(0.5)); // 2097 lanes
+    assert!(!quantizer(8.0, 100, 1000.0).weight_is_exact(1.0)); // a tenth of a lane
+}
+
+/// By Hoeffding's inequality the mean of N independent roundings misses its expectation by more than
+/// sqrt(ln(2 / p) / 2N) with probability below p. With p = 1e-11 and 32 cases a fair quantizer fails for fewer than one
+/// in 1e9 choices of seeds.
+#[test]
+fn rounding_is_unbiased() {
+    const N: usize = 400_000;
+    let tolerance = ((2.0 / 1e-11_f64).ln() / (2.0 * N as f64)).sqrt();
+    for prg in Prg::ALL {
+        for (case, q) in (0..).zip([2, 3, 1000, 1 << 22]) {
+            for x in [-0.999, -0.3, 0.0, 0.7] {
+                let quantizer = quantizer(1.0, q, 1.0);
+                let mut lanes = vec![0_u32; N + 1];
+                quantizer
+                    .quantize(Backend::detect(), prg, &seed(case), 1.0, &vec![x; N], &mut lanes)
+                    .unwrap();
+                let y = (x + 1.0) / 2.0 * (q - 1) as f64;
+                let bias =
+                    lanes[1..].iter().map(|lane| f64::from(*lane) - y).sum::<f64>() / N as f64;
+                assert!(bias.abs() < tolerance, "{prg} {q} {x}: {bias} is not below {tolerance}");
+            }
+        }
+    }
+}
+
+/// The same for the weight lane, over seeds instead of elements: 0.3 of a weight whose unit is ten lanes is 3 lanes;
+/// 0.37 is 3.7. One case, p = 1e-10.
+#[test]
+fn rounding_of_weights_is_unbiased() {
+    const N: usize = 20_000;
+    let tolerance = ((2.0 / 1e-10_f64).ln() / (2.0 * N as f64)).sqrt();
+    let quantizer = quantizer(1.0, 11, 1.0);
+    let mut rng = rng(5);
+    let mut sum = 0.0;
+    for _ in 0..N {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        sum += f64::from(
+            quantize::<u16>(&quantizer, &Seed::from_bytes(bytes), 0.37, &[] as &[f64])[0],
+        );
+    }
+    assert!((sum / N as f64 - 3.7).abs() < tolerance);
+}
+
+#[test]
+fn parameters_out_of_range_are_refused() {
+    for bad in [0.0, -0.0, -1.0, 1e-101, 1e101, f64::INFINITY, f64::NAN] {
+        assert!(
+            matches!(Quantizer::new(bad, 4, 1.0), Err(InvalidQuantizer::ClippingRange(_))),
+            "{bad}"
+        );
+        assert!(
+            matches!(Quantizer::new(1.0, 4, bad), Err(InvalidQuantizer::MaxWeight(_))),
+            "{bad}"
+        );
+    }
+    for bad in [0, 1, MAX_QUANTIZATION_RANGE + 1, u64::MAX] {
+        assert_eq!(Quantizer::new(1.0, bad, 1.0), Err(InvalidQuantizer::QuantizationRange(bad)));
+    }
+}
+
+#[test]
+fn the_largest_range_is_the_largest_that_fits() {
+    for width in 1..=64 {
+        for clients in [1, 2, 3, 7, 100, 1000, 65_535, 1 << 40, u64::MAX] {
+            let fits = |q| {
+                Quantizer::new(1.0, q, 1.0).is_ok_and(|q| q.fits(modulus(width), clients).is_ok())
+            };
+            match Quantizer::largest_for(modulus(width), clients) {
+                Some(q) => assert!(fits(q) && !fits(q + 1), "{width} {clients}"),
+                None => assert!(!fits(2), "{width} {clients}"),
+            }
+        }
+    }
+    assert_eq!(Quantizer::largest_for(modulus(64), 0), Some(MAX_QUANTIZATION_RANGE));
+}
+
+#[test]
+fn an_overflow_names_the_three_numbers_and_the_remedy() {
+    let modulus: Modulus = modulus(32);
+    let overflow = usual().fits(modulus, 1025).unwrap_err();
+    assert_eq!(
+        overflow,
+        SumOverflow { clients: 1025, quantization_range: 1 << 22, modulus_range: 1 << 32 }
+    );
+    let message = overflow.to_string();
+    for part in ["1025", "4194304", "4294967296", "raise the modulus range", "lower"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(usual().fits(modulus, 1024).is_ok()); // 1024 · (2^22 - 1) < 2^32
+}
+
+#[test]
+fn the_keystream_limit_is_an_error_of_its_own() {
+    let error = QuantizeError::from(KeystreamLimit { prg: Prg::Aes128Ctr });
+    assert!(error.to_string().contains("68719476736 bytes of aes-128-ctr"), "{error}");
+}
