@@ -1,2 +1,114 @@
-//! Developer chores.
-fn main() {}
+//! Developer chores: `cargo xtask <chore>`. Only the standard library, so that it builds in a second.
+#![forbid(unsafe_code)]
+
+mod chores;
+mod fuzz;
+mod run;
+mod structure;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The chores of a secagg developer. Needs nothing but cargo (and a C++ compiler for fuzz-smoke).
+
+Usage: cargo xtask <chore>
+
+Chores:
+  structure             which crate may depend on which, where `unsafe` may stand, how long a file may be
+  check                 formatting, then clippy on everything with warnings denied
+  test                  all tests of the workspace
+  doc                   all documentation, with warnings denied (a broken link is one)
+  bench-smoke           builds every benchmark with the release profile and runs each once, unmeasured
+  fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
+  ci                    all of the above in this order, each timed; stops at the first that fails
+  help                  this page
+
+Before a commit, `cargo xtask check` and `cargo xtask test`. What continuous integration runs is `.ci/run`,
+which is `cargo xtask ci` after a look at the tools of the machine.
+
+A crash that fuzz-smoke finds is kept under fuzz/artifacts/; run the target again on that file alone with
+  cargo xtask fuzz-repeat TARGET FILE
+
+Exit codes: 0 done, 1 the chore failed, 2 this usage was wrong.
+";
+
+/// Why a chore did not end well.
+#[derive(Debug, PartialEq)]
+enum Failure {
+    /// The words on the command line.
+    Usage(String),
+    /// The chore itself.
+    Chore(String),
+}
+
+type Outcome = Result<(), Failure>;
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Chore(reason)) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(reason)) => {
+            eprintln!("xtask: {reason}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Outcome {
+    match words {
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["check"] => chores::check(),
+        ["structure"] => structure::check(),
+        ["test"] => chores::test(),
+        ["doc"] => chores::doc(),
+        ["bench-smoke"] => chores::bench_smoke(),
+        ["fuzz-smoke"] => fuzz::smoke(fuzz::SECONDS),
+        ["fuzz-smoke", seconds] => fuzz::smoke(parse_seconds(seconds)?),
+        ["fuzz-repeat", target, file] => fuzz::repeat(target, file),
+        ["ci"] => chores::ci(),
+        [] => Err(Failure::Usage("say which chore".into())),
+        [chore, ..] => Err(Failure::Usage(format!("there is no chore like this: {chore}"))),
+    }
+}
+
+fn parse_seconds(word: &str) -> Result<u32, Failure> {
+    match word.parse() {
+        Ok(seconds @ 1..) => Ok(seconds),
+        _ => Err(Failure::Usage(format!("{word} is not a number of seconds from 1 up"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_words_are_a_matter_of_usage() {
+        let wrong: [&[&str]; 6] = [
+            &[],
+            &["chck"],
+            &["test", "twice"],
+            &["fuzz-smoke", "0"],
+            &["fuzz-smoke", "-1"],
+            &["fuzz-smoke", "1", "2"],
+        ];
+        for words in wrong {
+            assert!(matches!(dispatch(words), Err(Failure::Usage(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_chore_of_ci() {
+        for (name, _) in chores::CI {
+            assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
+        }
+    }
+}

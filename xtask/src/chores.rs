@@ -1,0 +1,62 @@
+//! The chores that are one or two calls of cargo, and the chain of all.
+
+use std::time::{Duration, Instant};
+
+use crate::run::{cargo, run};
+use crate::{Outcome, fuzz, structure};
+
+/// A chore's name and what it does.
+type Chore = (&'static str, fn() -> Outcome);
+
+/// What `ci` runs: the quick ones first.
+pub(crate) const CI: [Chore; 6] = [
+    ("structure", structure::check),
+    ("check", check),
+    ("test", test),
+    ("doc", doc),
+    ("bench-smoke", bench_smoke),
+    ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
+];
+
+pub(crate) fn check() -> Outcome {
+    run(cargo(&["fmt", "--all", "--check"]))?;
+    run(cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))?;
+    run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+pub(crate) fn test() -> Outcome {
+    run(cargo(&["test", "--workspace"]))
+}
+
+pub(crate) fn doc() -> Outcome {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    run(command)
+}
+
+pub(crate) fn bench_smoke() -> Outcome {
+    run(cargo(&["bench", "--package", "secagg-benches", "--benches", "--", "--test"]))
+}
+
+pub(crate) fn ci() -> Outcome {
+    let mut times = Vec::new();
+    for (name, chore) in CI {
+        println!("\n=== {name} ===");
+        let start = Instant::now();
+        let outcome = chore();
+        times.push((name, start.elapsed()));
+        if outcome.is_err() {
+            summary("failed", &times);
+            return outcome;
+        }
+    }
+    summary("passed", &times);
+    Ok(())
+}
+
+fn summary(verdict: &str, times: &[(&str, Duration)]) {
+    println!("\n=== {verdict} ===");
+    for (name, time) in times {
+        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
+    }
+}
