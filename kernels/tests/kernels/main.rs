@@ -1,5 +1,8 @@
 //! The kernels against published vectors, oracles and slow models, through the public API alone.
 
+// Equality of floats is what several of these tests are about.
+#![allow(clippy::float_cmp)]
+
 mod accumulator;
 mod client_pass;
 mod dequantize;

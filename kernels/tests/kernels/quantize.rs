@@ -130,9 +130,7 @@ fn the_first_element_that_is_not_finite_is_named() {
 
 #[test]
 fn weights_outside_of_the_range_are_refused() {
-    for weight in
-        [-1.0, -f64::MIN_POSITIVE, 1000.000_001, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]
-    {
+    for weight in [-1.0, -f64::MIN_POSITIVE, 1000.001, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
         assert_eq!(refusal(weight, &[0.0]), QuantizeError::InvalidWeight { max_weight: 1000.0 });
     }
     assert_eq!(quantize::<u32>(&usual(), &seed(1), 0.0, &[1.0])[0], 0);
@@ -182,7 +180,7 @@ fn rounding_is_unbiased() {
                 quantizer
                     .quantize(Backend::detect(), prg, &seed(case), 1.0, &vec![x; N], &mut lanes)
                     .unwrap();
-                let y = (x + 1.0) / 2.0 * (q - 1) as f64;
+                let y = (0.5 * x + 0.5) * (q - 1) as f64;
                 let bias =
                     lanes[1..].iter().map(|lane| f64::from(*lane) - y).sum::<f64>() / N as f64;
                 assert!(bias.abs() < tolerance, "{prg} {q} {x}: {bias} is not below {tolerance}");
