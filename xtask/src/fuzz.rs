@@ -36,8 +36,8 @@ pub(crate) fn smoke(seconds: u32) -> Outcome {
         command.arg(format!("-max_total_time={seconds}"));
         command.arg(format!("-artifact_prefix={artifacts}/"));
         // A decoder that believes a length would show here.
-        command.args(["-rss_limit_mb=1024", "-malloc_limit_mb=512", "-timeout=10"]);
-        command.arg("-print_final_stats=1");
+        command.args(["-rss_limit_mb=2048", "-malloc_limit_mb=64", "-timeout=10"]);
+        command.args(["-verbosity=0", "-print_final_stats=1"]);
         run(command)?;
     }
     Ok(())
