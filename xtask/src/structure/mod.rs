@@ -49,7 +49,7 @@ pub(crate) fn check() -> Outcome {
             );
             Ok(())
         }
-        count => Err(Failure::Chore(format!("{count} breaches of the structure"))),
+        count => Err(Failure::Chore(format!("breaches of the structure: {count}"))),
     }
 }
 
