@@ -1,5 +1,6 @@
 //! Loops that every backend shares. They are plain and inline, so that the compiler vectorises them for the
-//! instructions of whoever calls them.
+//! instructions of whoever calls them. A crate of vector types fixes its instructions when it is compiled instead: with
+//! `wide` in a default build, quantizing was 2.4 times slower than this loop, and adding masks 8 % slower.
 
 use crate::quantize::{Scale, Unscale};
 use crate::{Lane, Real};
@@ -71,21 +72,28 @@ impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
         let count = keystream.len() / 4;
         let lanes = self.lanes.split_off_mut(..count).expect(COVERED);
         let elements = self.elements.split_off(..count).expect(COVERED);
-        let mut bad = false;
-        for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(keystream.chunks_exact(4))
-        {
-            let element = element.to_f64();
-            bad |= !element.is_finite();
-            *lane = L::from_u64(self.scale.lane(element, u32::from_le_slice(word)));
-        }
-        self.finite &= !bad;
+        self.finite &= quantize(*self.scale, elements, keystream, lanes);
     }
+}
+
+/// Quantizes as many elements as there are words, and says whether all were finite.
+///
+/// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be vectorised.
+#[inline(always)]
+fn quantize<F: Real, L: Lane>(scale: Scale, elements: &[F], words: &[u8], lanes: &mut [L]) -> bool {
+    let mut finite = true;
+    for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(words.as_chunks().0) {
+        let element = element.to_f64();
+        finite &= element.is_finite();
+        *lane = L::from_u64(scale.lane(element, u32::from_le_bytes(*word)));
+    }
+    finite
 }
 
 /// Turns sums into means. Answers the index of the first sum that honest clients cannot make.
 #[inline(always)]
 pub(crate) fn dequantize<F: Real, L: Lane>(
-    unscale: &Unscale,
+    unscale: Unscale,
     sums: &[L],
     mean: &mut [F],
 ) -> Option<usize> {
@@ -200,6 +208,11 @@ fn pack_group<L: Lane, const WIDTH: usize>(lanes: &[L; GROUP], out: &mut [u8]) {
 /// Lane number `index` of a group of eight.
 #[inline(always)]
 fn bits_at<const WIDTH: usize>(piece: &[u8; WIDTH], index: usize) -> u64 {
+    if matches!(WIDTH, 8 | 16 | 32 | 64) {
+        let mut word = [0; 8];
+        word[..WIDTH / 8].copy_from_slice(&piece[index * WIDTH / 8..][..WIDTH / 8]);
+        return u64::from_le_bytes(word);
+    }
     let first_bit = index * WIDTH;
     if WIDTH < 8 {
         let mut word = [0; 8];

@@ -60,6 +60,7 @@ impl Quantizer {
 }
 
 /// The map from a sum of lanes to a mean.
+#[derive(Clone, Copy)]
 pub(crate) struct Unscale {
     /// 2^b - 1.
     mask: u64,
@@ -80,14 +81,21 @@ impl Unscale {
         (offset * self.factor, sum <= self.largest_sum && offset.abs() <= self.largest_offset)
     }
 
-    /// S - n·(q - 1)/2, computed in integers and rounded once.
+    /// `S - n·(q - 1)/2`, computed exactly and rounded once.
     #[inline(always)]
     fn offset(&self, sum: u64) -> f64 {
-        const ROOM: u64 = 1 << 62;
-        if self.largest_sum < ROOM && sum < ROOM {
-            (2 * sum as i64 - self.largest_sum as i64) as f64 * 0.5
-        } else {
-            (2 * i128::from(sum) - i128::from(self.largest_sum)) as f64 * 0.5
+        const TWO_52: u64 = 1 << 52;
+        const TWO_62: u64 = 1 << 62;
+        if self.mask < TWO_52 {
+            // A whole number below 2^52 is the low bits of 2^52 plus itself, and half numbers below 2^52 are exact. Unlike
+            // a conversion from 64-bit integers, this has vector instructions everywhere.
+            let sum = f64::from_bits((TWO_52 as f64).to_bits() | sum) - TWO_52 as f64;
+            return sum - self.largest_sum as f64 * 0.5;
         }
+        if self.largest_sum < TWO_62 && sum < TWO_62 {
+            return (2 * sum as i64 - self.largest_sum as i64) as f64 * 0.5;
+        }
+        // Six times as slow, and only near the end of 64 bits.
+        (2 * i128::from(sum) - i128::from(self.largest_sum)) as f64 * 0.5
     }
 }

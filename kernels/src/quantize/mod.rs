@@ -309,6 +309,7 @@ impl<F: Real> QuantizePass<'_, F> {
 }
 
 /// The map from an element to its place among the lanes.
+#[derive(Clone, Copy)]
 pub(crate) struct Scale {
     clipping_range: f64,
     factor: f64,

@@ -37,26 +37,46 @@ impl<S> BlockSizeUser for Stream<'_, S> {
 }
 
 impl<S: Sink> BlockCipherEncClosure for Stream<'_, S> {
+    /// Counts one chunk ahead, in turn in two buffers. A wide load of narrow stores that have not reached the cache yet
+    /// waits for all of them; counted ahead, they get there while the chunk before is encrypted. (12 GB/s without, 18 with.)
     #[inline(always)]
-    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(mut self, cipher: &B) {
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, cipher: &B) {
+        let chunk = B::ParBlocksSize::USIZE * BLOCK;
+        let (mut block, mut skip, mut end) = (self.block, self.skip, self.end);
+        let (mut even, mut odd) = (self.counters::<B>(), self.counters::<B>());
+        let (mut counters, mut next) = (&mut even, &mut odd);
         let mut blocks = ParBlocks::<B>::default();
-        let whole = B::ParBlocksSize::USIZE * BLOCK;
-        while self.end > 0 {
-            for (index, block) in (0_u32..).zip(&mut blocks) {
-                // The last blocks of a chunk may lie beyond the keystream's end; they wrap and are not used.
-                *block = self.key.counter_block(self.block.wrapping_add(index)).into();
-            }
-            cipher.encrypt_par_blocks((&mut blocks).into());
+        count::<B>(block, counters);
+        while end > 0 {
+            // The last blocks of the last chunk may lie beyond the keystream's end; they wrap and are not used.
+            block = block.wrapping_add(B::ParBlocksSize::U32);
+            count::<B>(block, next);
+            cipher.encrypt_par_blocks((&*counters, &mut blocks).into());
             let keystream = Block::<B>::slice_as_flattened(&blocks);
-            if self.skip == 0 && self.end >= whole {
-                self.sink.take(&keystream[..whole]);
-            } else {
-                self.sink.take(&keystream[self.skip..self.end.min(whole)]);
-            }
-            self.block = self.block.wrapping_add(B::ParBlocksSize::U32);
-            self.skip = 0;
-            self.end = self.end.saturating_sub(whole);
+            self.sink.take(&keystream[skip..end.min(chunk)]);
+            (skip, end) = (0, end.saturating_sub(chunk));
+            std::mem::swap(&mut counters, &mut next);
         }
-        Block::<B>::slice_as_flattened_mut(&mut blocks).zeroize();
+        for secret in [&mut even, &mut odd, &mut blocks] {
+            Block::<B>::slice_as_flattened_mut(secret).zeroize();
+        }
+    }
+}
+
+impl<S> Stream<'_, S> {
+    /// Counter blocks that lack their count.
+    #[inline(always)]
+    fn counters<B: BlockCipherEncBackend<BlockSize = U16>>(&self) -> ParBlocks<B> {
+        let mut counters = ParBlocks::<B>::default();
+        counters.fill(self.key.counter_block(0).into());
+        counters
+    }
+}
+
+/// Writes the counts from `first` on into counter blocks.
+#[inline(always)]
+fn count<B: BlockCipherEncBackend<BlockSize = U16>>(first: u32, counters: &mut ParBlocks<B>) {
+    for (index, block) in (0_u32..).zip(counters) {
+        block[12..].copy_from_slice(&first.wrapping_add(index).to_be_bytes());
     }
 }

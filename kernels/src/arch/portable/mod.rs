@@ -57,7 +57,7 @@ impl Kernel for Portable {
         sums: &[L],
         mean: &mut [F],
     ) -> Option<usize> {
-        generic::dequantize(unscale, sums, mean)
+        generic::dequantize(*unscale, sums, mean)
     }
 
     fn pack<L: Lane>(self, width: u32, lanes: &[L], out: &mut [u8]) {
