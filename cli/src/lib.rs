@@ -1,5 +1,24 @@
-//! The `secagg` program as a library.
+//! The `secagg` program as a library: updates in files, an in-process cohort with scripted faults,
+//! and the commands.
+
 #![forbid(unsafe_code)]
 
+mod args;
+pub mod check;
+mod error;
+pub mod fault;
 pub mod files;
+pub mod fleet;
+pub mod in_process;
+mod process;
+mod progress;
+pub mod report;
+mod round;
+pub mod run;
+mod simulate;
 pub mod weights;
+
+pub use args::{ParamsArgs, RunArgs};
+pub use error::CommandError;
+pub use round::RoundArgs;
+pub use simulate::SimulateArgs;

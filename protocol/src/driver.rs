@@ -6,6 +6,9 @@ use core::time::Duration;
 use crate::error::Rejected;
 use crate::{ClientId, Outgoing, Stage};
 
+/// Takes one client's answer and gives the verdict on it.
+pub type Receive<'a> = dyn FnMut(ClientId, &[u8]) -> Result<(), Rejected> + 'a;
+
 /// Carries one stage's messages to clients and their answers back.
 ///
 /// The protocol holds no clock and no socket; this is where they come in. An implementation delivers
@@ -28,7 +31,7 @@ pub trait Driver {
         stage: Stage,
         outgoing: Vec<Outgoing>,
         timeout: Option<Duration>,
-        receive: &mut dyn FnMut(ClientId, &[u8]) -> Result<(), Rejected>,
+        receive: &mut Receive<'_>,
     ) -> Result<(), Self::Error>;
 }
 
@@ -50,7 +53,7 @@ where
         stage: Stage,
         outgoing: Vec<Outgoing>,
         _timeout: Option<Duration>,
-        receive: &mut dyn FnMut(ClientId, &[u8]) -> Result<(), Rejected>,
+        receive: &mut Receive<'_>,
     ) -> Result<(), Infallible> {
         for Outgoing { to, message } in outgoing {
             if let Some(answer) = (self.0)(stage, to, &message) {

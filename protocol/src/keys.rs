@@ -200,7 +200,7 @@ fn channel_key(
 }
 
 /// HKDF-SHA256: salt = session id ‖ context hash; info = label ‖ both ids ‖ both public keys.
-fn derive<U>(
+fn derive<U: Copy>(
     session: &Session,
     label: &[u8],
     shared: &[u8; KEY_LEN],

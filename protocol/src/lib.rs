@@ -49,7 +49,7 @@ mod wire;
 mod workflow;
 
 pub use client::Client;
-pub use driver::{Driver, Loopback};
+pub use driver::{Driver, Loopback, Receive};
 pub use error::{Abort, ClientMisbehaved, Malformed, Misuse, Refused, Rejected, ServerMisbehaved};
 pub use ids::{ClientId, SessionId, Stage, UnknownStage};
 pub use keys::{ChannelPublicKey, MaskPublicKey};

@@ -9,6 +9,9 @@ use super::Dtype;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
+    /// There is nothing to read.
+    #[error("no update files are given")]
+    NoFiles,
     /// The operating system did not let us read it.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {

@@ -1,0 +1,113 @@
+//! Arguments that `round` and `simulate` share.
+
+use std::time::Duration;
+
+use clap::Args;
+use secagg::{Amount, InvalidParams, Params, QuantizationRange};
+use secagg_kernels::{Backend, Prg};
+
+/// The parameters of the round, as the Flower framework names them.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Parameters of the round")]
+pub struct ParamsArgs {
+    /// Shares that recover a secret: a count (25), or a fraction of the shares (0.67)
+    #[arg(long, value_name = "AMOUNT", default_value = "0.67")]
+    pub reconstruction_threshold: Amount,
+    /// Neighbours that hold a share of each client's secrets: a count, or a fraction of the cohort
+    /// [default: all other clients]
+    #[arg(long, value_name = "AMOUNT")]
+    pub num_shares: Option<Amount>,
+    /// The largest weight a client may have; precision falls as MAX / weight
+    #[arg(long, value_name = "MAX", default_value_t = 1000.0)]
+    pub max_weight: f64,
+    /// Elements are clipped to ±RANGE before they are weighted
+    #[arg(long, value_name = "RANGE", default_value_t = 8.0)]
+    pub clipping_range: f64,
+    /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
+    #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range)]
+    pub quantization_range: QuantizationRange,
+    /// Modulus of all sums, a power of two up to 2^64
+    #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power)]
+    pub modulus_range: u128,
+    /// What expands seeds into masks: aes-128-ctr or chacha20
+    #[arg(long, default_value_t = Prg::default())]
+    pub prg: Prg,
+}
+
+impl ParamsArgs {
+    /// Checks the parameters for a cohort of clients with updates of `dimension` elements.
+    ///
+    /// # Errors
+    /// [`InvalidParams`] says which numbers do not fit.
+    pub fn build(&self, clients: usize, dimension: usize) -> Result<Params, InvalidParams> {
+        // A cohort above 2^32 is far beyond any sum's modulus, which `build` then names.
+        let clients = u32::try_from(clients).unwrap_or(u32::MAX);
+        let threshold = self.reconstruction_threshold;
+        let builder = match self.num_shares {
+            Some(num_shares) => Params::secagg_plus(clients, dimension, num_shares, threshold),
+            None => Params::secagg(clients, dimension, threshold),
+        };
+        builder
+            .max_weight(self.max_weight)
+            .clipping_range(self.clipping_range)
+            .quantization_range(self.quantization_range)
+            .modulus_range(self.modulus_range)
+            .prg(self.prg)
+            .build()
+    }
+}
+
+/// How the round is run and what is said about it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "How to run it")]
+pub struct RunArgs {
+    /// How long each stage waits for clients [default: until all have answered or dropped]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// Clients at work at the same time [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// The kernels' backend [default: the fastest here]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<Backend>,
+    /// Compare with the plain weighted mean of the survivors, and with the bound of theory
+    #[arg(long)]
+    pub check: bool,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// The pool's width.
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
+/// Reads `2^32` or a plain number.
+fn power(text: &str) -> Result<u128, String> {
+    let unreadable = || format!("{text:?} is neither a power such as 2^32 nor a number");
+    match text.split_once('^') {
+        Some((base, exponent)) => {
+            let base: u128 = base.parse().map_err(|_| unreadable())?;
+            let exponent = exponent.parse().map_err(|_| unreadable())?;
+            base.checked_pow(exponent).ok_or_else(|| format!("{text} is above 2^128"))
+        }
+        None => text.parse().map_err(|_| unreadable()),
+    }
+}
+
+fn quantization_range(text: &str) -> Result<QuantizationRange, String> {
+    if text == "auto" {
+        return Ok(QuantizationRange::Auto);
+    }
+    let levels = u64::try_from(power(text)?).map_err(|_| format!("{text} is above 2^64"))?;
+    Ok(QuantizationRange::Levels(levels))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

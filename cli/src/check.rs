@@ -1,0 +1,115 @@
+//! The mean of a round beside the plain weighted mean of its survivors.
+
+use secagg::{Aggregate, Params};
+use serde::Serialize;
+
+use crate::files::{FileError, Values};
+use crate::fleet::{Contribution, Fleet};
+
+/// How far the round's mean is from the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The largest distance of any element from the plain weighted mean of the clipped updates.
+    pub largest_error: f64,
+    /// The root of the mean square of these distances.
+    pub rms_error: f64,
+    /// What the largest error can be at most, by theory.
+    pub bound: f64,
+    /// Elements that the clipping range cut, over all survivors.
+    pub clipped_elements: u64,
+    /// The largest distance from the plain weighted mean without clipping.
+    pub largest_error_with_clipping: f64,
+}
+
+impl Check {
+    /// Whether the error is within the bound.
+    pub fn holds(&self) -> bool {
+        self.largest_error <= self.bound
+    }
+}
+
+/// Fetches every survivor's update once more, one at a time, and compares.
+///
+/// # Errors
+/// [`FileError`] if an update cannot be read again.
+pub fn check(
+    fleet: &impl Fleet,
+    params: &Params,
+    aggregate: &Aggregate<f64>,
+) -> Result<Check, FileError> {
+    let mut plain = Plain::new(params);
+    for &client in &aggregate.survivors {
+        plain.add(fleet.contribution(client)?);
+    }
+    Ok(plain.compare(params, aggregate))
+}
+
+/// Weighted sums in f64.
+struct Plain {
+    clipping_range: f64,
+    clipped: Vec<f64>,
+    /// What clipping cut off.
+    excess: Vec<f64>,
+    clipped_elements: u64,
+    total_weight: f64,
+    exact_weights: bool,
+    quantizer: secagg_kernels::Quantizer,
+}
+
+impl Plain {
+    fn new(params: &Params) -> Self {
+        Self {
+            clipping_range: params.quantizer().clipping_range(),
+            clipped: vec![0.0; params.dimension()],
+            excess: vec![0.0; params.dimension()],
+            clipped_elements: 0,
+            total_weight: 0.0,
+            exact_weights: true,
+            quantizer: *params.quantizer(),
+        }
+    }
+
+    fn add(&mut self, Contribution { weight, update }: Contribution) {
+        self.total_weight += weight;
+        self.exact_weights &= self.quantizer.weight_is_exact(weight);
+        match update {
+            Values::F32(update) => self.add_all(weight, update.into_iter().map(f64::from)),
+            Values::F64(update) => self.add_all(weight, update.into_iter()),
+        }
+    }
+
+    fn add_all(&mut self, weight: f64, update: impl Iterator<Item = f64>) {
+        let sums = self.clipped.iter_mut().zip(&mut self.excess);
+        for ((clipped, excess), value) in sums.zip(update) {
+            let inside = value.clamp(-self.clipping_range, self.clipping_range);
+            *clipped += weight * inside;
+            *excess += weight * (value - inside);
+            self.clipped_elements += u64::from(value.abs() > self.clipping_range);
+        }
+    }
+
+    fn compare(&self, params: &Params, aggregate: &Aggregate<f64>) -> Check {
+        let errors = self.clipped.iter().zip(&aggregate.mean);
+        let errors = errors.map(|(sum, mean)| (sum / self.total_weight - mean).abs());
+        let with_excess = self.clipped.iter().zip(&self.excess).zip(&aggregate.mean);
+        let with_excess = with_excess
+            .map(|((sum, excess), mean)| ((sum + excess) / self.total_weight - mean).abs());
+        let squares: f64 = errors.clone().map(|error| error * error).sum();
+        Check {
+            largest_error: errors.fold(0.0, f64::max),
+            rms_error: (squares / params.dimension().max(1) as f64).sqrt(),
+            bound: self.bound(aggregate),
+            clipped_elements: self.clipped_elements,
+            largest_error_with_clipping: with_excess.fold(0.0, f64::max),
+        }
+    }
+
+    fn bound(&self, aggregate: &Aggregate<f64>) -> f64 {
+        let (clients, total_weight) = (aggregate.survivors.len() as u64, aggregate.total_weight);
+        if self.exact_weights {
+            self.quantizer.error_bound(clients, total_weight)
+        } else {
+            self.quantizer.error_bound_with_inexact_weights(clients, total_weight)
+        }
+    }
+}

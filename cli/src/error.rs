@@ -1,0 +1,25 @@
+//! Why a command could not do its work.
+
+use secagg::InvalidParams;
+use thiserror::Error;
+
+use crate::fault::InvalidFault;
+use crate::files::FileError;
+use crate::weights::WeightsError;
+
+/// The input cannot be used; no round was run, or its result could not be written.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The parameters do not fit each other, or the cohort.
+    #[error(transparent)]
+    Params(#[from] InvalidParams),
+    /// A file cannot be read, is no update, or cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The table of weights does not fit the updates.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A scripted fault names nobody.
+    #[error(transparent)]
+    Fault(#[from] InvalidFault),
+}

@@ -1,0 +1,320 @@
+//! What a command says of a round: tables for people, one JSON document for machines.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::HumanBytes;
+use secagg::{Params, StageReport};
+use serde::Serialize;
+
+use crate::check::Check;
+use crate::fleet::Fleet;
+use crate::in_process::Exchange;
+use crate::process;
+use crate::run::{Finished, Unmasking};
+
+/// A round, from its parameters to its outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `done`, or `failed`.
+    pub outcome: &'static str,
+    /// Why the round could not finish.
+    pub reason: Option<String>,
+    /// The parameters.
+    pub parameters: Parameters,
+    /// The stages that were run, in order.
+    pub stages: Vec<Stage>,
+    /// The server's work after the last answer.
+    pub unmask: Option<Unmask>,
+    /// Names of the clients whose updates are in the mean.
+    pub survivors: Vec<String>,
+    /// Names of clients that were caught with a false share.
+    pub liars: Vec<String>,
+    /// The sum of the survivors' weights.
+    pub total_weight: Option<f64>,
+    /// The mean beside the plain one.
+    pub check: Option<Check>,
+    /// The most memory that this process held at once, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The numbers that everything else follows from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameters {
+    /// Clients invited.
+    pub cohort_size: u32,
+    /// Elements of an update.
+    pub dimension: usize,
+    /// Shares made of each secret: the neighbours of a client.
+    pub num_shares: u32,
+    /// Shares that recover a secret.
+    pub reconstruction_threshold: u32,
+    /// The largest weight.
+    pub max_weight: f64,
+    /// Elements are clipped to plus or minus this.
+    pub clipping_range: f64,
+    /// Levels of the quantizer.
+    pub quantization_range: u64,
+    /// Bits of the modulus.
+    pub modulus_bits: u32,
+    /// The PRG's name.
+    pub prg: String,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// From opening to closing it.
+    pub seconds: f64,
+    /// Of these, the server judging answers and closing the stage.
+    pub server_seconds: f64,
+    /// Time that clients computed, added over clients; they run at the same time.
+    pub client_seconds: f64,
+    /// Clients asked.
+    pub asked: usize,
+    /// Clients whose answers were accepted.
+    pub answered: usize,
+    /// Names of those whose were not.
+    pub dropped: Vec<String>,
+    /// Messages that the server rejected.
+    pub rejected: Vec<Complaint>,
+    /// Clients that refused the server's message.
+    pub refused: Vec<Complaint>,
+    /// Bytes to clients, and to one on average.
+    pub bytes_down: u64,
+    /// Bytes to one client on average.
+    pub bytes_down_per_client: u64,
+    /// Bytes from clients.
+    pub bytes_up: u64,
+    /// Bytes from one client on average.
+    pub bytes_up_per_client: u64,
+}
+
+/// A client and what was wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct Complaint {
+    /// The client's name.
+    pub client: String,
+    /// What was wrong.
+    pub reason: String,
+}
+
+/// Unmasking, by parts.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Unmask {
+    /// Masks taken off.
+    pub masks: usize,
+    /// Recovering secrets and agreeing on seeds, on one thread.
+    pub recover_seconds: f64,
+    /// Expanding masks and taking them off, on all threads.
+    pub apply_seconds: f64,
+    /// Both.
+    pub seconds: f64,
+    /// Processor time of both, over all threads.
+    pub cpu_seconds: Option<f64>,
+}
+
+impl Report {
+    /// Describes a finished round.
+    pub fn new(
+        fleet: &impl Fleet,
+        params: &Params,
+        finished: &Finished,
+        check: Option<Check>,
+    ) -> Self {
+        let name = |&client| fleet.name(client);
+        let (done, reason) = match &finished.outcome {
+            Ok(aggregate) => (Some(aggregate), None),
+            Err(failure) => (None, Some(failure.to_string())),
+        };
+        Self {
+            outcome: if done.is_some() { "done" } else { "failed" },
+            reason,
+            parameters: parameters(params),
+            stages: stages(fleet, finished),
+            unmask: finished.unmasking.map(unmask),
+            survivors: done.map_or(Vec::new(), |done| done.survivors.iter().map(name).collect()),
+            liars: done.map_or(Vec::new(), |done| done.liars.iter().map(name).collect()),
+            total_weight: done.map(|done| done.total_weight),
+            check,
+            peak_memory_bytes: process::peak_memory(),
+        }
+    }
+
+    /// One JSON document.
+    pub fn json(&self) -> String {
+        // Numbers, strings and lists; nothing in a report can fail to be written.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Tables and sentences.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n{}\n", self.parameters.sentence(), self.table());
+        for stage in &self.stages {
+            stage.describe_faults(&mut text);
+        }
+        self.describe_outcome(&mut text);
+        text
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["stage", "seconds", "server", "clients", "dropped", "up", "down"]);
+        for stage in &self.stages {
+            table.add_row(stage.row());
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+
+    fn describe_outcome(&self, text: &mut String) {
+        if let Some(reason) = &self.reason {
+            let _ = writeln!(text, "No mean: {reason}.");
+        }
+        if let Some(total_weight) = self.total_weight {
+            let survivors = self.survivors.len();
+            let _ =
+                writeln!(text, "Survivors: {survivors}, with a total weight of {total_weight}.");
+        }
+        if !self.liars.is_empty() {
+            let _ = writeln!(text, "Caught with a false share: {}.", self.liars.join(", "));
+        }
+        if let Some(unmask) = self.unmask {
+            let _ = writeln!(text, "{}", unmask.sentence());
+        }
+        if let Some(check) = &self.check {
+            let _ = writeln!(text, "{}", sentence(check));
+        }
+    }
+}
+
+fn sentence(check: &Check) -> String {
+    let Check { largest_error, bound, clipped_elements, largest_error_with_clipping, .. } = check;
+    let verdict = if check.holds() { "within" } else { "ABOVE" };
+    let mut text = format!(
+        "Largest error against the plain weighted mean: {largest_error:.3e}, {verdict} the bound of {bound:.3e}."
+    );
+    if *clipped_elements > 0 {
+        let _ = write!(
+            text,
+            "\n{clipped_elements} elements were clipped: with them, the largest error is \
+             {largest_error_with_clipping:.3e}. Raise --clipping-range to avoid that."
+        );
+    }
+    text
+}
+
+fn parameters(params: &Params) -> Parameters {
+    Parameters {
+        cohort_size: params.cohort_size(),
+        dimension: params.dimension(),
+        num_shares: params.degree(),
+        reconstruction_threshold: params.threshold(),
+        max_weight: params.quantizer().max_weight(),
+        clipping_range: params.quantizer().clipping_range(),
+        quantization_range: params.quantizer().quantization_range(),
+        modulus_bits: params.modulus().width(),
+        prg: params.prg().to_string(),
+    }
+}
+
+impl Parameters {
+    fn sentence(&self) -> String {
+        let Self { cohort_size, dimension, num_shares, reconstruction_threshold, .. } = self;
+        format!(
+            "{cohort_size} clients, {dimension} parameters; any {reconstruction_threshold} of \
+             {num_shares} shares recover a secret."
+        )
+    }
+}
+
+fn stages(fleet: &impl Fleet, finished: &Finished) -> Vec<Stage> {
+    let measured = finished.exchanges.iter().zip(&finished.seconds);
+    let stages = finished.traffic.stages.iter().zip(measured);
+    stages.map(|(traffic, (exchange, &seconds))| stage(fleet, traffic, exchange, seconds)).collect()
+}
+
+fn stage(fleet: &impl Fleet, traffic: &StageReport, exchange: &Exchange, seconds: f64) -> Stage {
+    let per_client = |bytes, clients: usize| bytes / (clients as u64).max(1);
+    let answers = traffic.answered.len() + traffic.rejected.len();
+    Stage {
+        stage: traffic.stage.name(),
+        seconds,
+        server_seconds: exchange.server_seconds + seconds - exchange.seconds,
+        client_seconds: exchange.client_seconds,
+        asked: traffic.asked.len(),
+        answered: traffic.answered.len(),
+        dropped: traffic.dropped.iter().map(|&client| fleet.name(client)).collect(),
+        rejected: complaints(fleet, &traffic.rejected),
+        refused: complaints(fleet, &exchange.refused),
+        bytes_down: traffic.bytes_down,
+        bytes_down_per_client: per_client(traffic.bytes_down, traffic.asked.len()),
+        bytes_up: traffic.bytes_up,
+        bytes_up_per_client: per_client(traffic.bytes_up, answers),
+    }
+}
+
+fn complaints<E: ToString>(fleet: &impl Fleet, of: &[(secagg::ClientId, E)]) -> Vec<Complaint> {
+    let complaint = |(client, reason): &(secagg::ClientId, E)| Complaint {
+        client: fleet.name(*client),
+        reason: reason.to_string(),
+    };
+    of.iter().map(complaint).collect()
+}
+
+impl Stage {
+    fn row(&self) -> [String; 7] {
+        [
+            self.stage.into(),
+            format!("{:.3}", self.seconds),
+            format!("{:.3}", self.server_seconds),
+            format!("{} of {}", self.answered, self.asked),
+            self.dropped.len().to_string(),
+            HumanBytes(self.bytes_up_per_client).to_string(),
+            HumanBytes(self.bytes_down_per_client).to_string(),
+        ]
+    }
+
+    fn describe_faults(&self, text: &mut String) {
+        for Complaint { client, reason } in &self.rejected {
+            let _ = writeln!(text, "{}: rejected {client}: {reason}.", self.stage);
+        }
+        for Complaint { client, reason } in &self.refused {
+            let _ = writeln!(text, "{}: {client} left: {reason}.", self.stage);
+        }
+        if !self.dropped.is_empty() {
+            let _ = writeln!(text, "{}: dropped {}.", self.stage, list(&self.dropped));
+        }
+    }
+}
+
+/// All names, or the first ones and how many more.
+fn list(names: &[String]) -> String {
+    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(10) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn unmask(unmasking: Unmasking) -> Unmask {
+    let Unmasking { masks, recover_seconds, apply_seconds, apply_cpu_seconds } = unmasking;
+    let seconds = recover_seconds + apply_seconds;
+    let cpu_seconds = apply_cpu_seconds.map(|apply| apply + recover_seconds);
+    Unmask { masks, recover_seconds, apply_seconds, seconds, cpu_seconds }
+}
+
+impl Unmask {
+    fn sentence(&self) -> String {
+        let Self { masks, recover_seconds, apply_seconds, .. } = self;
+        format!(
+            "Unmasked {masks} masks: {recover_seconds:.3} s to recover their seeds, \
+             {apply_seconds:.3} s to take them off."
+        )
+    }
+}

@@ -1,0 +1,131 @@
+//! `secagg round`: a round over real files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use getrandom::SysRng;
+use rand_core::{Rng, UnwrapErr};
+use secagg::{Aggregate, Params, SessionId};
+use secagg_kernels::Backend;
+
+use crate::args::{ParamsArgs, RunArgs};
+use crate::check::check;
+use crate::error::CommandError;
+use crate::fault::{Fault, FaultArg, Faults};
+use crate::files::{self, Values};
+use crate::fleet::{FileFleet, Fleet, names};
+use crate::in_process::InProcess;
+use crate::report::Report;
+use crate::run::{Finished, Round, run};
+use crate::{progress, weights};
+
+/// Runs secure aggregation over files, one client each, and writes their weighted mean.
+///
+/// Every message of the protocol is made, encoded, handed over and decoded, in this process. A
+/// client is called by its file's name without the ending.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  secagg round updates/*.safetensors --weights weights.csv \
+    --drop client_03@unmask --out mean.safetensors --check")]
+pub struct RoundArgs {
+    /// Updates: .safetensors, .npy or .npz, all with the same tensors
+    #[arg(value_name = "UPDATE", required = true)]
+    updates: Vec<PathBuf>,
+    /// A table `client,weight`; without it, all clients count the same
+    #[arg(long, value_name = "FILE.csv")]
+    weights: Option<PathBuf>,
+    /// Where to write the mean; its ending names the format
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Let a client vanish at a stage: setup, share-keys, collect-masked-vectors or unmask
+    #[arg(long, value_name = "CLIENT@STAGE", value_parser = FaultArg::parse)]
+    drop: Vec<FaultArg>,
+    /// Let a client answer with random bytes
+    #[arg(long, value_name = "CLIENT@STAGE", value_parser = FaultArg::parse)]
+    garbage: Vec<FaultArg>,
+    /// Let a client answer late
+    #[arg(long, value_name = "CLIENT@STAGE=SECONDS", value_parser = FaultArg::parse_delay)]
+    delay: Vec<FaultArg>,
+    #[command(flatten)]
+    params: ParamsArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl RoundArgs {
+    /// Runs the command and gives its report.
+    ///
+    /// # Errors
+    /// [`CommandError`], sorted by whether the input or the round is to blame.
+    pub fn execute(&self) -> Result<Report, CommandError> {
+        let fleet = self.fleet()?;
+        let params = self.params.build(self.updates.len(), fleet.layout().elements())?;
+        let finished = self.run_round(&fleet, &params)?;
+        let checked = match &finished.outcome {
+            Ok(aggregate) => self.conclude(&fleet, &params, aggregate)?,
+            Err(_) => None,
+        };
+        Ok(Report::new(&fleet, &params, &finished, checked))
+    }
+
+    /// Whether the report is to be printed as JSON.
+    pub const fn json(&self) -> bool {
+        self.run.json
+    }
+
+    fn fleet(&self) -> Result<FileFleet, CommandError> {
+        let weights = match &self.weights {
+            Some(path) => weights::read(path, &self.file_names())?,
+            // Equal weights are all the same to the mean; the largest is the most precise.
+            None => vec![self.params.max_weight; self.updates.len()],
+        };
+        let bar = progress::bar("reading", self.updates.len());
+        let fleet = FileFleet::open(&self.updates, weights, || bar.inc(1));
+        bar.finish_and_clear();
+        Ok(fleet?)
+    }
+
+    fn file_names(&self) -> Vec<String> {
+        self.updates.iter().map(|path| path.display().to_string()).collect()
+    }
+
+    fn faults(&self) -> Result<Faults, CommandError> {
+        let (names, mut faults) = (names(&self.updates), Faults::default());
+        for fault in self.drop.iter().chain(&self.delay) {
+            fault.resolve(&names, Fault::Drop, &mut faults)?;
+        }
+        for fault in &self.garbage {
+            fault.resolve(&names, Fault::Garbage, &mut faults)?;
+        }
+        Ok(faults)
+    }
+
+    fn run_round(&self, fleet: &FileFleet, params: &Params) -> Result<Finished, CommandError> {
+        let application = fleet.application();
+        let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let client = |id| {
+            let setup = secagg::client::Setup::new(id).application(&application).backend(backend);
+            (setup, Box::new(UnwrapErr(SysRng)) as _)
+        };
+        let mut driver = InProcess::new(fleet, client, self.run.threads())
+            .faults(self.faults()?)
+            .progress(progress::stage_bars());
+        let mut session = SessionId([0; 16]);
+        UnwrapErr(SysRng).fill_bytes(&mut session.0);
+        let (params, timeout) = (params.clone(), self.run.timeout);
+        let round = Round { params, session, application: application.clone(), backend, timeout };
+        Ok(run(&round, &fleet.cohort(), &mut driver))
+    }
+
+    /// Checks the mean and writes it, as far as that was asked for.
+    fn conclude(
+        &self,
+        fleet: &FileFleet,
+        params: &Params,
+        aggregate: &Aggregate<f64>,
+    ) -> Result<Option<crate::check::Check>, CommandError> {
+        if let Some(out) = &self.out {
+            files::write(out, fleet.layout(), &Values::F64(aggregate.mean.clone()))?;
+        }
+        Ok(if self.run.check { Some(check(fleet, params, aggregate)?) } else { None })
+    }
+}

@@ -1,0 +1,129 @@
+//! `secagg simulate`: a round with made-up updates.
+
+use clap::Args;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use secagg::{ClientId, Params, SessionId, Stage};
+use secagg_kernels::Backend;
+
+use crate::args::{ParamsArgs, RunArgs};
+use crate::check::check;
+use crate::error::CommandError;
+use crate::fault::{Fault, Faults};
+use crate::fleet::{Fleet, SyntheticFleet};
+use crate::in_process::InProcess;
+use crate::progress;
+use crate::report::Report;
+use crate::run::{Finished, Round, run};
+
+/// Runs secure aggregation over a fleet of made-up clients and says what it costs.
+///
+/// The same seed gives the same round: updates, keys and drop-outs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  secagg simulate --clients 100 --parameters 100000 \
+    --dropout 0.1 --num-shares 25 --check")]
+pub struct SimulateArgs {
+    /// Clients in the cohort
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    clients: usize,
+    /// Elements of each client's update
+    #[arg(long, value_name = "M", default_value_t = 10_000)]
+    parameters: usize,
+    /// Fraction of the clients that vanish
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
+    dropout: f64,
+    /// The stage at which they vanish: setup, share-keys, collect-masked-vectors or unmask
+    #[arg(long, value_name = "STAGE", default_value_t = Stage::CollectMaskedVectors)]
+    dropout_stage: Stage,
+    /// Fixes everything that is random
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    params: ParamsArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl SimulateArgs {
+    /// Runs the command and gives its report.
+    ///
+    /// # Errors
+    /// [`CommandError`], sorted by whether the input or the round is to blame.
+    pub fn execute(&self) -> Result<Report, CommandError> {
+        let params = self.params.build(self.clients, self.parameters)?;
+        let fleet = SyntheticFleet {
+            clients: self.clients,
+            dimension: self.parameters,
+            max_weight: self.params.max_weight,
+            seed: self.seed,
+        };
+        let finished = self.run_round(&fleet, &params);
+        let checked = match &finished.outcome {
+            Ok(aggregate) if self.run.check => Some(check(&fleet, &params, aggregate)?),
+            _ => None,
+        };
+        Ok(Report::new(&fleet, &params, &finished, checked))
+    }
+
+    /// Whether the report is to be printed as JSON.
+    pub const fn json(&self) -> bool {
+        self.run.json
+    }
+
+    fn run_round(&self, fleet: &SyntheticFleet, params: &Params) -> Finished {
+        let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let client = |id: ClientId| {
+            let setup = secagg::client::Setup::new(id).backend(backend);
+            (setup, Box::new(self.random(Purpose::Client(id))) as _)
+        };
+        let mut driver = InProcess::new(fleet, client, self.run.threads())
+            .faults(self.faults())
+            .progress(progress::stage_bars());
+        let mut session = SessionId([0; 16]);
+        self.random(Purpose::Session).fill_bytes(&mut session.0);
+        let (params, timeout) = (params.clone(), self.run.timeout);
+        let round = Round { params, session, application: Vec::new(), backend, timeout };
+        run(&round, &fleet.cohort(), &mut driver)
+    }
+
+    /// Which clients vanish: as many as the fraction says, chosen by the seed.
+    fn faults(&self) -> Faults {
+        let mut random = self.random(Purpose::Faults);
+        let mut clients: Vec<_> = (0..self.clients as u64).map(ClientId).collect();
+        let dropped = (self.dropout * self.clients as f64).round() as usize;
+        let mut faults = Faults::default();
+        for _ in 0..dropped {
+            // The bias of a 64-bit remainder is no matter for a simulation.
+            let chosen = random.next_u64() as usize % clients.len();
+            faults.set(clients.swap_remove(chosen), self.dropout_stage, Fault::Drop);
+        }
+        faults
+    }
+
+    /// A random stream of its own for each purpose. Updates have streams of their own too, under the
+    /// bare seed.
+    fn random(&self, purpose: Purpose) -> ChaCha20Rng {
+        let mut random = ChaCha20Rng::seed_from_u64(self.seed ^ 0x5eca_9900);
+        random.set_stream(match purpose {
+            Purpose::Session => 0,
+            Purpose::Faults => 1,
+            Purpose::Client(ClientId(id)) => 2 + id,
+        });
+        random
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Purpose {
+    Session,
+    Faults,
+    Client(ClientId),
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let fraction = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=1.0).contains(&fraction) {
+        return Ok(fraction);
+    }
+    Err(format!("{text} is not a fraction from 0 to 1"))
+}
