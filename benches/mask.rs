@@ -17,7 +17,7 @@ fn lanes<L: Lane>(group: &mut BenchmarkGroup<'_, WallTime>, backend: Backend, pr
         on_one_thread(|| b.iter(|| plan.apply(backend, 0, &mut lanes)));
     });
     group.bench_function(format!("{name}/all threads"), |b| {
-        b.iter(|| plan.apply(backend, 0, &mut lanes))
+        b.iter(|| plan.apply(backend, 0, &mut lanes));
     });
 }
 

@@ -29,7 +29,7 @@ fn peers(c: &mut Criterion) {
         let (seeds, mut lanes) =
             (masks(MASKS).map(|(seed, _)| seed).collect::<Vec<_>>(), vec![0; LANES]);
         group.bench_function(format!("{name}, then add"), |b| {
-            b.iter(|| expand_then_add(&seeds, expand, &mut lanes))
+            b.iter(|| expand_then_add(&seeds, expand, &mut lanes));
         });
     };
     peer("ctr (big-endian) over aes", &expand_with_ctr_be);

@@ -39,6 +39,7 @@
 
 mod dequantize;
 mod error;
+mod pass;
 mod real;
 
 use crate::arch::{Kernel, with_kernel};
@@ -47,6 +48,7 @@ use crate::{Backend, Lane, Modulus, Prg, Seed};
 
 pub(crate) use dequantize::Unscale;
 pub use error::{DequantizeError, InvalidQuantizer, QuantizeError, SumOverflow};
+pub(crate) use pass::{QuantizePass, Scale};
 pub use real::Real;
 
 /// The largest quantization range, 2^48. Beyond it a binary64 has too few bits left for the fraction that stochastic
@@ -225,7 +227,7 @@ impl Quantizer {
         let mut word = [0; 4];
         with_kernel!(backend, kernel => kernel.expand(&rounding, 0, &mut word));
         let weight_lane =
-            round(weight * self.weight_scale, u32::from_le_bytes(word), self.max_weight_lane);
+            pass::round(weight * self.weight_scale, u32::from_le_bytes(word), self.max_weight_lane);
         Ok(QuantizePass { scale: self.scale(weight_lane), weight_lane, rounding, update })
     }
 
@@ -273,73 +275,4 @@ fn weight_scale(quantization_range: u64, max_weight: f64) -> (f64, f64) {
         return (scale, top);
     }
     (scale.floor(), (max_weight * scale.floor()).floor().min(top))
-}
-
-/// One update on its way into lanes: what all its tiles share.
-pub(crate) struct QuantizePass<'a, F> {
-    scale: Scale,
-    weight_lane: u64,
-    rounding: Key,
-    update: &'a [F],
-}
-
-impl<F: Real> QuantizePass<'_, F> {
-    /// Quantizes the lanes from number `first_lane` on. Answers the index of the first element among them that is not
-    /// finite; the lanes are then meaningless.
-    pub(crate) fn tile<L: Lane>(
-        &self,
-        backend: Backend,
-        first_lane: usize,
-        lanes: &mut [L],
-    ) -> Option<usize> {
-        let (lanes, first_lane) = match lanes {
-            [weight, elements @ ..] if first_lane == 0 => {
-                *weight = L::from_u64(self.weight_lane);
-                (elements, 1)
-            }
-            _ => (lanes, first_lane),
-        };
-        let first = first_lane - 1;
-        let elements = &self.update[first..first + lanes.len()];
-        let bad = with_kernel!(backend, kernel => {
-            kernel.quantize(&self.scale, &self.rounding, first_lane as u64, elements, lanes)
-        });
-        bad.map(|index| first + index)
-    }
-}
-
-/// The map from an element to its place among the lanes.
-#[derive(Clone, Copy)]
-pub(crate) struct Scale {
-    clipping_range: f64,
-    factor: f64,
-    middle: f64,
-    top: f64,
-}
-
-impl Scale {
-    /// The lane of one element; of no meaning if the element is not finite.
-    #[inline(always)]
-    pub(crate) fn lane(&self, element: f64, rounding: u32) -> u64 {
-        let clipped = clamp(element, -self.clipping_range, self.clipping_range);
-        round(clipped * self.factor + self.middle, rounding, self.top)
-    }
-}
-
-/// Rounds stochastically to a whole number from 0 to `top`, which is below 2^52.
-#[inline(always)]
-fn round(value: f64, word: u32, top: f64) -> u64 {
-    const TWO_32: f64 = (1_u64 << 32) as f64;
-    const TWO_52: f64 = (1_u64 << 52) as f64;
-    let offset = (f64::from(word as i32) + 0.5) * (1.0 / TWO_32);
-    // At 2^52 the last bit of a binary64 counts ones, so adding it rounds and leaves the number in the low bits. A cast
-    // would saturate, which costs twenty times as much.
-    (clamp(value + offset, 0.0, top) + TWO_52).to_bits() & ((1 << 52) - 1)
-}
-
-/// Unlike `f64::clamp` this is two instructions; NaN becomes `low`.
-#[inline(always)]
-fn clamp(value: f64, low: f64, high: f64) -> f64 {
-    let raised = if value > low { value } else { low };
-    if raised < high { raised } else { high }
 }
