@@ -138,7 +138,8 @@ impl Params {
         self.dimension + 1
     }
 
-    /// Neighbours of each client in the full cohort, k: shares made of each secret.
+    /// Neighbours of each client in the full cohort, k: shares made of each secret. One more than
+    /// `num_shares` if that and the cohort are both odd.
     pub const fn degree(&self) -> u32 {
         self.degree
     }
