@@ -35,17 +35,31 @@ impl ShareKeys {
     }
 
     /// Drops clients that are left with fewer neighbours than the threshold, until none is: their
-    /// secrets could not be recovered, and without them the round lives.
-    fn drop_lonely(&mut self) {
+    /// secrets could not be recovered, and without them the round lives. If that leaves nobody, the
+    /// first of them is named.
+    fn drop_lonely(&mut self) -> Result<(), Abort> {
+        let first = self.lonely().next();
         loop {
-            let lonely =
-                |position: &usize| self.sharing_neighbours(*position) < self.round.threshold();
-            let dropped: Vec<_> = self.sealed.keys().copied().filter(lonely).collect();
+            let dropped: Vec<_> = self.lonely().map(|(position, _)| position).collect();
             if dropped.is_empty() {
-                return;
+                break;
             }
             self.sealed.retain(|position, _| !dropped.contains(position));
         }
+        match first {
+            Some((position, have)) if self.sealed.is_empty() => {
+                let (client, need) = (self.members.client(position), self.round.threshold());
+                Err(Abort::TooFewNeighbours { stage: Stage::ShareKeys, client, have, need })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Clients with too few neighbours that shared their keys, and with how many.
+    fn lonely(&self) -> impl Iterator<Item = (usize, usize)> {
+        let counted =
+            self.sealed.keys().map(|&position| (position, self.sharing_neighbours(position)));
+        counted.filter(|&(_, have)| have < self.round.threshold())
     }
 
     fn sharing_neighbours(&self, position: usize) -> usize {
@@ -83,12 +97,11 @@ impl Collecting for ShareKeys {
     }
 
     fn close(mut self) -> Result<(CollectMaskedVectors, Vec<Outgoing>), Abort> {
-        let answered = self.sealed.len();
-        self.drop_lonely();
-        if self.sealed.is_empty() {
-            let (stage, need) = (Stage::ShareKeys, self.round.threshold() + 1);
-            return Err(Abort::TooFew { stage, have: answered, need });
+        let (have, need) = (self.sealed.len(), self.round.threshold() + 1);
+        if have < need {
+            return Err(Abort::TooFew { stage: Stage::ShareKeys, have, need });
         }
+        self.drop_lonely()?;
         let outgoing = self.requests();
         let commitments = self.sealed.into_iter().map(|(at, shares)| (at, shares.commitment));
         let next = CollectMaskedVectors::new(self.round, self.members, commitments.collect());
