@@ -262,3 +262,6 @@ impl Commitment {
         self.0.ct_eq(&other.0).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,83 @@
+use super::*;
 
+fn graph(len: u32, degree: u32) -> Graph {
+    Graph::new(len, degree, &Seed::from_bytes([5; 32]))
+}
+
+/// The number of clients that can be reached from client 0.
+fn reached(graph: &Graph) -> usize {
+    let mut seen = vec![false; graph.neighbours.len()];
+    let mut next = vec![0];
+    while let Some(client) = next.pop() {
+        if !core::mem::replace(&mut seen[client], true) {
+            next.extend(graph.neighbours(client));
+        }
+    }
+    seen.iter().filter(|&&seen| seen).count()
+}
+
+/// Both parities of both numbers, and clients fewer than neighbours, as after drop-outs in setup.
+#[test]
+fn graphs_are_regular_symmetric_and_connected() {
+    for len in 3..=16 {
+        for degree in 2..=16 {
+            let graph = graph(len, degree);
+            let odd = degree % 2 == 1 && len % 2 == 1;
+            let promised = (degree + u32::from(odd)).min(len - 1) as usize;
+            assert_eq!(graph.degree(), promised, "{degree} neighbours of {len} clients");
+            for client in 0..len as usize {
+                assert_neighbours(&graph, client);
+            }
+            assert_eq!(reached(&graph), len as usize);
+        }
+    }
+}
+
+fn assert_neighbours(graph: &Graph, client: usize) {
+    let neighbours = graph.neighbours(client);
+    assert_eq!(neighbours.len(), graph.degree());
+    assert!(neighbours.is_sorted_by(|a, b| a < b), "{neighbours:?} ascend");
+    assert!(!neighbours.contains(&client));
+    let mutual = |&other: &usize| graph.neighbours(other).contains(&client);
+    assert!(neighbours.iter().all(mutual));
+}
+
+#[test]
+fn the_seed_decides() {
+    let other = Graph::new(20, 4, &Seed::from_bytes([6; 32]));
+    assert_eq!(graph(20, 4).neighbours, graph(20, 4).neighbours);
+    assert_ne!(graph(20, 4).neighbours, other.neighbours);
+}
+
+/// Each of the 24 orders of four is drawn 10,000 / 24 = 417 times, give or take five standard
+/// deviations of 20. A shuffle that swaps with any place (and not with those before) gives some of
+/// them a third too often.
+#[test]
+fn every_order_is_equally_likely() {
+    let mut drawn = std::collections::BTreeMap::<_, u32>::new();
+    for number in 0_u64..10_000 {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_le_bytes());
+        *drawn.entry(shuffled(4, &Seed::from_bytes(seed))).or_default() += 1;
+    }
+    assert_eq!(drawn.len(), 24);
+    assert!(drawn.values().all(|count| (317..=517).contains(count)), "{drawn:?}");
+}
+
+#[test]
+fn a_shuffle_loses_no_one() {
+    // More words than the 64 of the first chunk of keystream.
+    let mut ring = shuffled(1000, &Seed::from_bytes([9; 32]));
+    assert!(!ring.is_sorted());
+    ring.sort_unstable();
+    assert!(ring.into_iter().eq(0..1000));
+}
+
+#[test]
+fn words_go_on_where_a_chunk_ends() {
+    let seed = Seed::from_bytes([3; 32]);
+    let mut bytes = [0; 8 * 130];
+    Prg::ChaCha20.expand(Backend::Portable, &seed, 0, &mut bytes).expect("a short keystream");
+    let (expected, _) = bytes.as_chunks::<8>();
+    assert!(words(&seed).zip(expected).all(|(word, bytes)| word == u64::from_le_bytes(*bytes)));
+}

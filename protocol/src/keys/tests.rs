@@ -1,0 +1,140 @@
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+use crate::{Params, SessionId};
+
+fn hex(text: &str) -> [u8; KEY_LEN] {
+    core::array::from_fn(|at| {
+        u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("two hexadecimal digits")
+    })
+}
+
+/// The u-coordinates of all points of order 1, 2, 4 and 8, of the curve and of its twist, below p.
+const SMALL_ORDER: [&str; 5] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
+/// p, p + 1, 2^255 - 1, and 9 with the top bit that RFC 7748 would ignore.
+const NOT_CANONICAL: [&str; 4] = [
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0900000000000000000000000000000000000000000000000000000000000080",
+];
+
+fn secret(seed: u64) -> MaskSecretKey {
+    MaskSecretKey::random(&mut ChaCha20Rng::seed_from_u64(seed))
+}
+
+fn session(application: &[u8]) -> Session {
+    let params = Params::secagg(5, 3, 2).build().expect("valid parameters");
+    Session::new(SessionId([7; 16]), params, application)
+}
+
+#[test]
+fn points_of_small_order_are_known_and_refused() {
+    for point in SMALL_ORDER {
+        let key = MaskPublicKey::from_bytes(hex(point)).expect("canonical");
+        assert!(key.has_low_order(), "{point}");
+        assert!(secret(1).agree(&key).is_err(), "{point}");
+    }
+}
+
+#[test]
+fn no_honest_key_has_low_order() {
+    assert!((0..50).all(|seed| !secret(seed).public().has_low_order()));
+    // Neither has a point of the twist, on which u = 2 lies, nor the base point.
+    for u in [2, 9] {
+        let mut bytes = [0; KEY_LEN];
+        bytes[0] = u;
+        assert!(!MaskPublicKey::from_bytes(bytes).expect("canonical").has_low_order());
+    }
+}
+
+#[test]
+fn each_key_has_one_encoding() {
+    for key in NOT_CANONICAL {
+        let refused = MaskPublicKey::from_bytes(hex(key));
+        assert_eq!(refused, Err(Malformed::KeyEncoding), "{key}");
+    }
+    // The largest canonical value, p - 1, and one that is only nearly saturated.
+    let mut nearly = [0xff; KEY_LEN];
+    nearly[31] = 0x7f;
+    nearly[15] = 0xfe;
+    assert!(MaskPublicKey::from_bytes(hex(SMALL_ORDER[4])).is_ok());
+    assert!(MaskPublicKey::from_bytes(nearly).is_ok());
+}
+
+/// RFC 7748, section 6.1.
+#[test]
+fn agreement_is_x25519() {
+    let pairs = [
+        (
+            "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+        ),
+        (
+            "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+            "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+        ),
+    ];
+    let shared = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+    let [alice, bob] = pairs.map(|(secret, public)| {
+        let secret = MaskSecretKey::from_bytes(&hex(secret));
+        assert_eq!(*secret.public().as_bytes(), hex(public));
+        secret
+    });
+    for (ours, theirs) in [(&alice, &bob), (&bob, &alice)] {
+        assert_eq!(*ours.agree(&theirs.public()).expect("full order").as_bytes(), shared);
+    }
+}
+
+/// The seed between clients 1 and 2 as the one with `ours` sees it.
+fn seed(session: &Session, ours: &MaskSecretKey, theirs: &MaskSecretKey, ids: [u64; 2]) -> Seed {
+    let [ours_end, theirs_end] = [(ids[0], ours), (ids[1], theirs)]
+        .map(|(id, secret)| End { client: ClientId(id), key: secret.public() });
+    pairwise_seed(session, ours, ours_end, theirs_end).expect("full order")
+}
+
+#[test]
+fn both_ends_have_the_same_pairwise_seed() {
+    let (alice, bob, here) = (secret(1), secret(2), session(b"model"));
+    let one = seed(&here, &alice, &bob, [1, 2]);
+    assert_eq!(one.as_bytes(), seed(&here, &bob, &alice, [2, 1]).as_bytes());
+}
+
+#[test]
+fn pairwise_seeds_belong_to_their_ids_keys_and_context() {
+    let (alice, bob, here) = (secret(1), secret(2), session(b"model"));
+    let one = seed(&here, &alice, &bob, [1, 2]);
+    let others = [
+        seed(&here, &alice, &bob, [2, 1]),
+        seed(&here, &alice, &bob, [1, 3]),
+        seed(&here, &alice, &secret(3), [1, 2]),
+        seed(&session(b"another model"), &alice, &bob, [1, 2]),
+    ];
+    assert!(others.iter().all(|other| other.as_bytes() != one.as_bytes()));
+}
+
+#[test]
+fn commitments_belong_to_their_seed_owner_and_context() {
+    let (seed, here) = (SelfMaskSeed::from_bytes(&[1; KEY_LEN]), session(b"model"));
+    let one = seed.commitment(&here, ClientId(1));
+    assert!(one.matches(&seed.commitment(&here, ClientId(1))));
+    assert!(!one.matches(&seed.commitment(&here, ClientId(2))));
+    assert!(!one.matches(&seed.commitment(&session(b"another model"), ClientId(1))));
+    let other = SelfMaskSeed::from_bytes(&[2; KEY_LEN]);
+    assert!(!one.matches(&other.commitment(&here, ClientId(1))));
+}
+
+#[test]
+fn secrets_say_nothing_in_debug() {
+    assert_eq!(format!("{:?}", secret(1)), "SecretKey(..)");
+    let seed = format!("{:?}", SelfMaskSeed::from_bytes(&[0xab; KEY_LEN]));
+    assert!(!seed.to_lowercase().contains("ab") && !seed.contains("171"), "{seed}");
+}
