@@ -12,7 +12,7 @@ fn expand(c: &mut Criterion) {
         for prg in Prg::ALL {
             let seed = seed(1);
             group.bench_function(format!("{prg}/{backend}"), |b| {
-                b.iter(|| prg.expand(backend, &seed, 0, &mut out))
+                b.iter(|| prg.expand(backend, &seed, 0, &mut out));
             });
         }
     }
