@@ -11,17 +11,17 @@ use secagg_kernels::{Backend, Prg};
 #[command(next_help_heading = "Parameters of the round")]
 pub struct ParamsArgs {
     /// Shares that recover a secret: a count (25), or a fraction of the shares (0.67)
-    #[arg(long, value_name = "AMOUNT", default_value = "0.67")]
+    #[arg(long, value_name = "AMOUNT", default_value = "0.67", allow_negative_numbers = true)]
     pub reconstruction_threshold: Amount,
     /// Neighbours that hold a share of each client's secrets: a count, or a fraction of the cohort
     /// [default: all other clients]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub num_shares: Option<Amount>,
     /// The largest weight a client may have; precision falls as MAX / weight
-    #[arg(long, value_name = "MAX", default_value_t = 1000.0)]
+    #[arg(long, value_name = "MAX", default_value_t = 1000.0, allow_negative_numbers = true)]
     pub max_weight: f64,
     /// Elements are clipped to ±RANGE before they are weighted
-    #[arg(long, value_name = "RANGE", default_value_t = 8.0)]
+    #[arg(long, value_name = "RANGE", default_value_t = 8.0, allow_negative_numbers = true)]
     pub clipping_range: f64,
     /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
     #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range)]
@@ -62,7 +62,7 @@ impl ParamsArgs {
 #[command(next_help_heading = "How to run it")]
 pub struct RunArgs {
     /// How long each stage waits for clients [default: until all have answered or dropped]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Option<Duration>,
     /// Clients at work at the same time [default: one per core]
     #[arg(long, value_name = "N")]

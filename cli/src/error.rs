@@ -19,6 +19,18 @@ pub enum CommandError {
     /// The table of weights does not fit the updates.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A client weighs more than the parameters allow.
+    #[error(
+        "{client} has a weight of {weight}, above the largest of {max_weight}: raise --max-weight"
+    )]
+    Weight {
+        /// The client's name.
+        client: String,
+        /// Its weight.
+        weight: f64,
+        /// The largest weight.
+        max_weight: f64,
+    },
     /// A scripted fault names nobody.
     #[error(transparent)]
     Fault(#[from] InvalidFault),

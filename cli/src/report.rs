@@ -28,8 +28,8 @@ pub struct Report {
     pub unmask: Option<Unmask>,
     /// Names of the clients whose updates are in the mean.
     pub survivors: Vec<String>,
-    /// Names of clients that were caught with a false share.
-    pub liars: Vec<String>,
+    /// Shares that did not fit, by the names of who revealed them and whose secret they are of.
+    pub false_shares: Vec<FalseShare>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
     /// The mean beside the plain one.
@@ -101,6 +101,15 @@ pub struct Complaint {
     pub reason: String,
 }
 
+/// A share that did not fit.
+#[derive(Clone, Debug, Serialize)]
+pub struct FalseShare {
+    /// Who revealed it.
+    pub holder: String,
+    /// Whose secret it is a share of.
+    pub owner: String,
+}
+
 /// Unmasking, by parts.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Unmask {
@@ -136,7 +145,7 @@ impl Report {
             stages: stages(fleet, finished),
             unmask: finished.unmasking.map(unmask),
             survivors: done.map_or(Vec::new(), |done| done.survivors.iter().map(name).collect()),
-            liars: done.map_or(Vec::new(), |done| done.liars.iter().map(name).collect()),
+            false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
             total_weight: done.map(|done| done.total_weight),
             check,
             peak_memory_bytes: process::peak_memory(),
@@ -181,8 +190,8 @@ impl Report {
             let _ =
                 writeln!(text, "Survivors: {survivors}, with a total weight of {total_weight}.");
         }
-        if !self.liars.is_empty() {
-            let _ = writeln!(text, "Caught with a false share: {}.", self.liars.join(", "));
+        for FalseShare { holder, owner } in &self.false_shares {
+            let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
         }
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());
@@ -265,6 +274,14 @@ fn complaints<E: ToString>(fleet: &impl Fleet, of: &[(secagg::ClientId, E)]) -> 
         reason: reason.to_string(),
     };
     of.iter().map(complaint).collect()
+}
+
+fn false_shares(fleet: &impl Fleet, of: &[secagg::server::FalseShare]) -> Vec<FalseShare> {
+    let names = |share: &secagg::server::FalseShare| FalseShare {
+        holder: fleet.name(share.holder),
+        owner: fleet.name(share.owner),
+    };
+    of.iter().map(names).collect()
 }
 
 impl Stage {

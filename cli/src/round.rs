@@ -74,7 +74,7 @@ impl RoundArgs {
 
     fn fleet(&self) -> Result<FileFleet, CommandError> {
         let weights = match &self.weights {
-            Some(path) => weights::read(path, &self.file_names())?,
+            Some(path) => self.check_weights(weights::read(path, &self.file_names())?)?,
             // Equal weights are all the same to the mean; the largest is the most precise.
             None => vec![self.params.max_weight; self.updates.len()],
         };
@@ -82,6 +82,17 @@ impl RoundArgs {
         let fleet = FileFleet::open(&self.updates, weights, || bar.inc(1));
         bar.finish_and_clear();
         Ok(fleet?)
+    }
+
+    fn check_weights(&self, weights: Vec<f64>) -> Result<Vec<f64>, CommandError> {
+        let max_weight = self.params.max_weight;
+        match weights.iter().position(|&weight| weight > max_weight) {
+            None => Ok(weights),
+            Some(at) => {
+                let client = names(&self.updates)[at].clone();
+                Err(CommandError::Weight { client, weight: weights[at], max_weight })
+            }
+        }
     }
 
     fn file_names(&self) -> Vec<String> {

@@ -129,13 +129,13 @@ pub enum ServerMisbehaved {
     /// A peer's public key lies in the small subgroup.
     #[error("client {0}'s public key has low order")]
     LowOrderKey(ClientId),
-    /// More peers than the cohort holds.
-    #[error("{found} peers where the cohort has {cohort_size} clients")]
+    /// More neighbours than the parameters give a client: the threshold was not chosen for so many.
+    #[error("{found} neighbours where the parameters allow {most}")]
     TooManyPeers {
-        /// Peers in the list, the client itself included.
+        /// Neighbours in the list.
         found: usize,
-        /// The cohort size in the parameters.
-        cohort_size: u32,
+        /// The largest number of neighbours in the full cohort.
+        most: usize,
     },
     /// Fewer neighbours than the threshold: the client's secrets could not be recovered.
     #[error("{have} neighbours where the threshold is {need}")]

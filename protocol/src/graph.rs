@@ -83,14 +83,14 @@ fn shuffled(len: u32, seed: &Seed) -> Vec<usize> {
     for last in (1..ring.len()).rev() {
         let bound = last as u64 + 1;
         let fair = u64::MAX - u64::MAX % bound;
-        if let Some(word) = words.find(|&word| word < fair) {
-            ring.swap(last, (word % bound) as usize);
-        }
+        let word = words.find(|&word| word < fair);
+        let word = word.expect("256 GiB of keystream outlast the shuffle of a u32 of clients");
+        ring.swap(last, (word % bound) as usize);
     }
     ring
 }
 
-/// The keystream's words; it ends after 256 GiB, which no shuffle of a `u32` of clients reaches.
+/// The keystream's words, up to its limit of 256 GiB.
 fn words(seed: &Seed) -> impl Iterator<Item = u64> {
     let blocks = (0u64..).map_while(|block| {
         let mut bytes = [0; 512];

@@ -69,7 +69,7 @@ impl Message for SetupRequest {
     const FROM_SERVER: bool = true;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 96);
+        let mut to = writer::<Self>(session, 78);
         self.params.encode(&mut to);
         to.bytes(self.context.as_bytes());
         to.into_bytes()

@@ -144,6 +144,13 @@ impl Params {
         self.degree
     }
 
+    /// The most neighbours that a client can have, whichever clients advertise keys: an odd number
+    /// of them cannot all have an odd number of neighbours, and get one more.
+    pub(crate) const fn most_neighbours(&self) -> usize {
+        let even = self.degree + self.degree % 2;
+        if even < self.cohort_size { even as usize } else { self.cohort_size as usize - 1 }
+    }
+
     /// Whether the graph is complete.
     pub const fn is_complete(&self) -> bool {
         self.degree == self.cohort_size - 1

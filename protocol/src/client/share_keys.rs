@@ -38,8 +38,8 @@ impl ShareKeys {
     ///
     /// # Errors
     /// [`Refused`] for bytes that are no such message of this session; for a list without the
-    /// client's own keys as it advertised them, with a key twice, with more clients than the cohort,
-    /// or with fewer neighbours than the threshold or the policy asks for; for a key of low order.
+    /// client's own keys as it advertised them, with a key twice, with more neighbours than the
+    /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a key of low order.
     pub fn answer(
         self,
         request: &[u8],
@@ -62,19 +62,19 @@ impl ShareKeys {
     }
 
     fn check_peers(&self, peers: &[(ClientId, AdvertisedKeys)]) -> Result<(), ServerMisbehaved> {
-        let cohort_size = self.me.session.params.cohort_size();
-        if peers.len() > cohort_size as usize {
-            return Err(ServerMisbehaved::TooManyPeers { found: peers.len(), cohort_size });
-        }
         if !peers.contains(&(self.me.id, self.advertised)) {
             return Err(ServerMisbehaved::OwnKeysAltered);
         }
         check_distinct_keys(peers)?;
-        let (have, need) = (peers.len() - 1, self.me.session.threshold());
-        if have < need {
-            return Err(ServerMisbehaved::TooFewPeers { have, need });
+        let found = peers.len() - 1;
+        let (need, most) = (self.me.session.threshold(), self.me.session.params.most_neighbours());
+        if found > most {
+            return Err(ServerMisbehaved::TooManyPeers { found, most });
         }
-        self.policy.check_neighbours(have as u32)
+        if found < need {
+            return Err(ServerMisbehaved::TooFewPeers { have: found, need });
+        }
+        self.policy.check_neighbours(found as u32)
     }
 
     fn open_channels(

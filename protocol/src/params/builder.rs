@@ -120,9 +120,10 @@ impl ParamsBuilder {
         Ok(quantizer)
     }
 
-    /// A mask's keystream must reach the last lane, and lengths in bytes and bits must not wrap.
+    /// The keystream must reach the last lane, of a mask as of the rounding, which takes 4 bytes for
+    /// each; lengths in bytes and bits must not wrap.
     fn check_dimension(&self, modulus: Modulus) -> Result<(), InvalidParams> {
-        let bytes_per_lane = u64::from(modulus.width().div_ceil(8).next_power_of_two().max(2));
+        let bytes_per_lane = if modulus.width() > 32 { 8 } else { 4 };
         let limit = (self.prg.keystream_limit() / bytes_per_lane).min(isize::MAX as u64 / 64);
         let dimension = self.dimension as u64;
         if dimension < limit { Ok(()) } else { Err(InvalidParams::Dimension(dimension)) }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use secagg_kernels::Accumulator;
 
@@ -63,15 +64,22 @@ impl CollectMaskedVectors {
         neighbours.iter().filter(|neighbour| self.survivors.contains(neighbour)).count()
     }
 
-    fn request(&self, to: usize) -> Outgoing {
-        let neighbours = self.members.graph.neighbours(to).iter();
-        let mut survivors: Vec<_> =
-            neighbours.filter(|neighbour| self.survivors.contains(neighbour)).copied().collect();
-        survivors.push(to);
-        survivors.sort_unstable();
-        let survivors = survivors.into_iter().map(|at| self.members.client(at)).collect();
-        let message = UnmaskRequest { survivors }.encode(self.round.session.id);
-        Outgoing { to: self.members.client(to), message: message.into() }
+    /// In a complete graph everyone is told the same survivors, so they are encoded once.
+    fn requests(&self) -> Vec<Outgoing> {
+        let shared = self.members.is_complete().then(|| self.request(self.survivors.iter()));
+        let message = |&to: &usize| shared.clone().unwrap_or_else(|| self.neighbours_request(to));
+        let outgoing = |to: &usize| Outgoing { to: self.members.client(*to), message: message(to) };
+        self.survivors.iter().map(outgoing).collect()
+    }
+
+    fn neighbours_request(&self, to: usize) -> Arc<[u8]> {
+        let neighbourhood = self.members.neighbourhood(to);
+        self.request(neighbourhood.iter().filter(|at| self.survivors.contains(at)))
+    }
+
+    fn request<'a>(&self, survivors: impl Iterator<Item = &'a usize>) -> Arc<[u8]> {
+        let survivors = survivors.map(|&at| self.members.client(at)).collect();
+        UnmaskRequest { survivors }.encode(self.round.session.id).into()
     }
 }
 
@@ -92,7 +100,7 @@ impl Collecting for CollectMaskedVectors {
             return Err(Abort::TooFew { stage: Stage::CollectMaskedVectors, have, need });
         }
         self.check_neighbourhoods()?;
-        let outgoing = self.survivors.iter().map(|&survivor| self.request(survivor)).collect();
+        let outgoing = self.requests();
         let Self { round, members, commitments, sum, survivors } = self;
         Ok((Unmask::new(round, members, commitments, sum, survivors), outgoing))
     }

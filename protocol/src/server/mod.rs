@@ -12,6 +12,7 @@ mod share_keys;
 mod unmask;
 
 pub use collect_masked_vectors::CollectMaskedVectors;
+pub use recover::FalseShare;
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
 pub use unmask::{Aggregate, Recovered, Unmask};
@@ -80,5 +81,16 @@ impl Members {
 
     fn client(&self, position: usize) -> ClientId {
         self.clients[position]
+    }
+
+    /// A client and its neighbours, ascending.
+    fn neighbourhood(&self, position: usize) -> Vec<usize> {
+        let mut closed = self.graph.neighbours(position).to_vec();
+        closed.insert(closed.partition_point(|&neighbour| neighbour < position), position);
+        closed
+    }
+
+    fn is_complete(&self) -> bool {
+        self.graph.degree() + 1 == self.clients.len()
     }
 }

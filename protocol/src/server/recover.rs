@@ -26,7 +26,17 @@ pub(super) struct Recovery<'a> {
     unmaskers: &'a BTreeSet<usize>,
     shares: &'a Shares,
     basis: (Vec<usize>, LagrangeBasis),
-    liars: BTreeSet<usize>,
+    false_shares: Vec<FalseShare>,
+}
+
+/// A share that did not fit the secret its owner had published: either its holder lied when it
+/// revealed it, or the owner had dealt it a false one. The server cannot tell which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FalseShare {
+    /// Who revealed the share.
+    pub holder: ClientId,
+    /// Whose secret it is a share of.
+    pub owner: ClientId,
 }
 
 impl<'a> Recovery<'a> {
@@ -37,7 +47,7 @@ impl<'a> Recovery<'a> {
         shares: &'a Shares,
     ) -> Self {
         let basis = (Vec::new(), LagrangeBasis::new(&[]));
-        Self { session, members, unmaskers, shares, basis, liars: BTreeSet::new() }
+        Self { session, members, unmaskers, shares, basis, false_shares: Vec::new() }
     }
 
     /// The self mask of every survivor, and the pairwise masks between survivors and dropped
@@ -58,9 +68,9 @@ impl<'a> Recovery<'a> {
         Ok(MaskPlan::new(self.session.params.prg(), masks))
     }
 
-    /// Clients whose shares were found to be false, ascending.
-    pub(super) fn into_liars(self) -> Vec<ClientId> {
-        self.liars.iter().map(|&position| self.members.client(position)).collect()
+    /// The false shares that were found on the way, by owner.
+    pub(super) fn into_false_shares(self) -> Vec<FalseShare> {
+        self.false_shares
     }
 
     fn self_mask_seed(&mut self, owner: usize, commitment: &Commitment) -> Result<Seed, Abort> {
@@ -114,43 +124,33 @@ impl<'a> Recovery<'a> {
         owner: usize,
         fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
     ) -> Result<Secret, Abort> {
-        let shares = self.truthful_shares(owner)?;
-        let secret = self.recover(owner, &shares);
+        let shares = self.shares_of(owner)?;
+        let secret = self.recover(owner, shares);
         if fits(&secret) {
             return Ok(secret);
         }
-        let client = self.members.client(owner);
-        self.recover_despite_a_liar(&shares, fits).ok_or(Abort::FalseShares(client))
+        self.recover_without_one(owner, shares, fits)
+            .ok_or(Abort::FalseShares(self.members.client(owner)))
     }
 
-    /// The shares of `owner`'s secret, without those of known liars; at least the threshold.
-    fn truthful_shares(&self, owner: usize) -> Result<BTreeMap<usize, &'a Share>, Abort> {
-        let shares = self.shares.get(&owner).into_iter().flatten();
-        let truthful: BTreeMap<_, _> = shares
-            .filter(|(holder, _)| !self.liars.contains(holder))
-            .map(|(&holder, share)| (holder, share))
-            .collect();
-        let (have, need) = (truthful.len(), self.session.threshold());
-        if have < need {
-            let (stage, client) = (Stage::Unmask, self.members.client(owner));
-            return Err(Abort::TooFewNeighbours { stage, client, have, need });
-        }
-        Ok(truthful)
+    /// The shares of `owner`'s secret by holder; at least the threshold.
+    fn shares_of(&self, owner: usize) -> Result<&'a BTreeMap<usize, Share>, Abort> {
+        let shares = self.shares.get(&owner);
+        let (have, need) = (shares.map_or(0, BTreeMap::len), self.session.threshold());
+        let (stage, client) = (Stage::Unmask, self.members.client(owner));
+        let too_few = Abort::TooFewNeighbours { stage, client, have, need };
+        shares.filter(|shares| shares.len() >= need).ok_or(too_few)
     }
 
     /// Recovers from the first t holders. The owner holds no share of its own, but counts as one
     /// more point of the basis if it is an unmasker: that makes one basis serve a complete graph.
-    fn recover(&mut self, owner: usize, shares: &BTreeMap<usize, &Share>) -> Secret {
-        let mut points: Vec<_> = shares.keys().copied().collect();
-        if self.unmaskers.contains(&owner) && !self.liars.contains(&owner) {
-            points.insert(points.partition_point(|&point| point < owner), owner);
-        }
+    fn recover(&mut self, owner: usize, shares: &BTreeMap<usize, Share>) -> Secret {
         let threshold = self.session.threshold();
-        points.truncate(threshold + 1);
-        let spare = points.iter().position(|&point| point == owner);
-        let spare = spare.or_else(|| points.len().checked_sub(1).filter(|&last| last == threshold));
-        let holders = points.iter().filter(|&&point| Some(point) != spare.map(|at| points[at]));
-        let held = holders.map(|holder| shares[holder]);
+        let points = self.points(owner, shares);
+        let own = points.iter().position(|&point| point == owner);
+        let spare = own.or((points.len() > threshold).then_some(threshold));
+        let holders = points.iter().enumerate().filter(|&(at, _)| Some(at) != spare);
+        let held = holders.map(|(_, holder)| &shares[holder]);
         let basis = basis_of(&mut self.basis, self.members, &points);
         match spare {
             Some(omitted) => basis.recover_without(omitted, held),
@@ -158,26 +158,39 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// One false share among t + 1 is found by leaving out each in turn: without it, the secret
-    /// fits. Its holder is remembered, and not asked again.
-    fn recover_despite_a_liar(
+    /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there
+    /// are no more.
+    fn points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
+        let mut points: Vec<_> = shares.keys().copied().collect();
+        if self.unmaskers.contains(&owner) {
+            points.insert(points.partition_point(|&point| point < owner), owner);
+        }
+        points.truncate(self.session.threshold() + 1);
+        points
+    }
+
+    /// One false share among the first t + 1 is found by leaving out each in turn: without it, the
+    /// secret fits.
+    fn recover_without_one(
         &mut self,
-        shares: &BTreeMap<usize, &Share>,
+        owner: usize,
+        shares: &BTreeMap<usize, Share>,
         fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
     ) -> Option<Secret> {
-        let holders: Vec<_> = shares.keys().copied().take(self.session.threshold() + 1).collect();
-        if holders.len() <= self.session.threshold() {
+        let threshold = self.session.threshold();
+        let holders: Vec<_> = shares.keys().copied().take(threshold + 1).collect();
+        if holders.len() <= threshold {
             return None;
         }
         let basis = LagrangeBasis::new(&clients(self.members, &holders));
-        (0..holders.len()).find_map(|omitted| {
-            let held = holders.iter().filter(|&&holder| holder != holders[omitted]);
-            let secret = basis.recover_without(omitted, held.map(|holder| shares[holder]));
-            fits(&secret).then(|| {
-                self.liars.insert(holders[omitted]);
-                secret
-            })
-        })
+        let without = |omitted| {
+            let others = holders.iter().enumerate().filter(|&(at, _)| at != omitted);
+            basis.recover_without(omitted, others.map(|(_, holder)| &shares[holder]))
+        };
+        let omitted = (0..holders.len()).find(|&omitted| fits(&without(omitted)))?;
+        let (holder, owner) = (self.members.client(holders[omitted]), self.members.client(owner));
+        self.false_shares.push(FalseShare { holder, owner });
+        Some(without(omitted))
     }
 }
 

@@ -127,22 +127,11 @@ fn invitations(session: &Session, cohort: &BTreeSet<ClientId>) -> Vec<Outgoing> 
 /// In a complete graph everyone is sent the same list, so it is encoded once.
 fn requests(round: &Round, members: &Members) -> Vec<Outgoing> {
     let everyone = 0..members.clients.len();
-    let complete = members.graph.degree() + 1 == members.clients.len();
-    let shared = complete.then(|| request(round, members, everyone.clone()));
-    everyone
-        .map(|position| {
-            let message =
-                shared.clone().unwrap_or_else(|| neighbourhood_request(round, members, position));
-            Outgoing { to: members.client(position), message }
-        })
-        .collect()
-}
-
-fn neighbourhood_request(round: &Round, members: &Members, position: usize) -> Arc<[u8]> {
-    let mut peers = members.graph.neighbours(position).to_vec();
-    let own = peers.partition_point(|&peer| peer < position);
-    peers.insert(own, position);
-    request(round, members, peers.into_iter())
+    let shared = members.is_complete().then(|| request(round, members, everyone.clone()));
+    let neighbourhood = |at| request(round, members, members.neighbourhood(at).into_iter());
+    let message = |at| shared.clone().unwrap_or_else(|| neighbourhood(at));
+    let outgoing = |at| Outgoing { to: members.client(at), message: message(at) };
+    everyone.map(outgoing).collect()
 }
 
 fn request(round: &Round, members: &Members, peers: impl Iterator<Item = usize>) -> Arc<[u8]> {

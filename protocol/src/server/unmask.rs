@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
 
-use super::recover::{Recovery, Shares};
+use super::recover::{FalseShare, Recovery, Shares};
 use super::{Collecting, Members, Round};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::keys::Commitment;
@@ -100,9 +100,9 @@ impl Collecting for Unmask {
         let Self { round, members, commitments, sum, survivors, unmaskers, shares } = self;
         let mut recovery = Recovery::new(&round.session, &members, &unmaskers, &shares);
         let plan = recovery.mask_plan(&commitments, &survivors)?;
-        let liars = recovery.into_liars();
+        let false_shares = recovery.into_false_shares();
         let survivors = survivors.iter().map(|&at| members.client(at)).collect();
-        Ok((Recovered { round, plan, sum, survivors, liars }, Vec::new()))
+        Ok((Recovered { round, plan, sum, survivors, false_shares }, Vec::new()))
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
@@ -129,7 +129,7 @@ pub struct Recovered {
     plan: MaskPlan,
     sum: Accumulator,
     survivors: Vec<ClientId>,
-    liars: Vec<ClientId>,
+    false_shares: Vec<FalseShare>,
 }
 
 impl Recovered {
@@ -150,8 +150,8 @@ impl Recovered {
         let clients = self.survivors.len() as u64;
         let result = self.sum.dequantize(backend, params.quantizer(), clients)?;
         let WeightedMean { mean, total_weight } = result;
-        let Self { survivors, liars, .. } = self;
-        Ok(Aggregate { mean, total_weight, survivors, liars })
+        let Self { survivors, false_shares, .. } = self;
+        Ok(Aggregate { mean, total_weight, survivors, false_shares })
     }
 
     /// The masked sum and the plan, for callers that apply it themselves.
@@ -170,6 +170,6 @@ pub struct Aggregate<F> {
     pub total_weight: f64,
     /// Whose updates are in the mean, ascending.
     pub survivors: Vec<ClientId>,
-    /// Clients that revealed a false share, found by the shares to spare; ascending.
-    pub liars: Vec<ClientId>,
+    /// False shares that were found, and done without. The mean is right all the same.
+    pub false_shares: Vec<FalseShare>,
 }

@@ -1,0 +1,124 @@
+//! What the commands say and how they end.
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::{data, digits, digits_round, refusal, report, secagg};
+
+fn simulate(args: &str) -> (Value, i32) {
+    report(secagg("simulate").args(args.split_whitespace()))
+}
+
+fn stage<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let stages = report["stages"].as_array().expect("a list");
+    stages.iter().find(|stage| stage["stage"] == name).expect("the stage was run")
+}
+
+#[test]
+fn the_help_names_every_command_and_the_exit_codes() {
+    let help = String::from_utf8(secagg("--help").output().expect("runs").stdout).expect("UTF-8");
+    for part in ["round", "simulate", "Exit codes"] {
+        assert!(help.contains(part), "{part} is missing:\n{help}");
+    }
+}
+
+#[test]
+fn a_simulated_fleet_loses_clients_at_every_stage_and_finishes() {
+    for at in ["setup", "share-keys", "collect-masked-vectors", "unmask"] {
+        let (report, code) = simulate(&format!(
+            "--clients 20 --parameters 50 --num-shares 11 --reconstruction-threshold 5 \
+             --dropout 0.2 --dropout-stage {at} --check"
+        ));
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(stage(&report, at)["dropped"].as_array().map(Vec::len), Some(4), "{report}");
+        let survivors = if at == "unmask" { 20 } else { 16 };
+        assert_eq!(report["survivors"].as_array().map(Vec::len), Some(survivors));
+        let (error, bound) = (&report["check"]["largest_error"], &report["check"]["bound"]);
+        assert!(error.as_f64() <= bound.as_f64(), "{error} {bound}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_round() {
+    let run = |seed| simulate(&format!("--clients 5 --parameters 20 --check --seed {seed}")).0;
+    assert_eq!(run(3)["check"], run(3)["check"]);
+    assert_ne!(run(3)["check"], run(4)["check"]);
+}
+
+#[test]
+fn a_round_below_its_threshold_fails_with_the_stage_and_the_numbers() {
+    let (report, code) = simulate("--clients 10 --parameters 5 --dropout 0.5");
+    assert_eq!((code, &report["outcome"]), (1, &Value::from("failed")));
+    let reason = report["reason"].as_str().expect("a reason");
+    for part in ["collect-masked-vectors", "5 clients", "8 are needed"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+}
+
+#[test]
+fn who_answers_past_the_timeout_is_a_drop_out() {
+    let (report, code) = report(digits_round().args([
+        "--timeout",
+        "3",
+        "--delay",
+        "client_04@unmask=600",
+        "--delay",
+        "client_05@unmask=0.01",
+    ]));
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(stage(&report, "unmask")["dropped"], Value::from(vec!["client_04"]));
+}
+
+#[test]
+fn garbage_is_rejected_by_name_and_the_round_lives() {
+    let (report, code) = report(digits_round().args(["--garbage", "client_07@setup"]));
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(stage(&report, "setup")["rejected"][0]["client"], "client_07");
+    assert_eq!(report["survivors"].as_array().map(Vec::len), Some(23));
+}
+
+#[test]
+fn input_that_cannot_be_used_is_refused_with_what_to_change() {
+    for (args, part) in [
+        (vec!["--drop", "client_99@setup"], "no client \"client_99\""),
+        (vec!["--drop", "client_01@lunch"], "no such stage"),
+        (vec!["--reconstruction-threshold", "1"], "from 2 to 23"),
+        (vec!["--reconstruction-threshold", "-3"], "a count such as 25"),
+        (vec!["--reconstruction-threshold", "nan"], "a fraction such as 0.67"),
+        (vec!["--modulus-range", "1000"], "power of two"),
+        (vec!["--modulus-range", "2^20"], "modulus"),
+        (vec!["--max-weight", "100"], "client_"),
+        (vec!["--timeout", "-1"], "negative"),
+    ] {
+        let said = refusal(digits_round().args(&args));
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_mismatched_file_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let odd = folder.path().join("odd.safetensors");
+    fs::copy(data("digits_test.safetensors"), &odd).expect("a copy");
+    let said = refusal(secagg("round").args(&digits()[..3]).arg(&odd));
+    assert!(said.contains("odd.safetensors") && said.contains("client_00"), "{said}");
+}
+
+/// If clients held their updates (2 MB) or messages (2 MB) all at once, 32 more would need over
+/// 120 MB more.
+#[test]
+fn memory_does_not_grow_with_clients_times_parameters() {
+    let peak = |clients: u32| {
+        let args = "--parameters 500000 --num-shares 4 --threads 2";
+        let (report, code) = simulate(&format!("{args} --clients {clients}"));
+        assert_eq!(code, 0, "{report}");
+        report["peak_memory_bytes"].as_u64()
+    };
+    let (Some(few), Some(many)) = (peak(8), peak(40)) else {
+        println!("this system does not tell a process its peak memory: nothing was checked");
+        return;
+    };
+    assert!(many < few + 30_000_000, "{few} bytes with 8 clients, {many} with 40");
+}
