@@ -170,8 +170,16 @@ impl Report {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["stage", "seconds", "server", "clients", "dropped", "up", "down"]);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
+        table.set_header([
+            "stage",
+            "seconds",
+            "of the server",
+            "clients",
+            "dropped",
+            "up each",
+            "down each",
+        ]);
         for stage in &self.stages {
             table.add_row(stage.row());
         }
