@@ -1,0 +1,56 @@
+//! Every subset of drop-outs at every stage, against the plain model.
+
+use secagg::Stage;
+use secagg_tests::Cohort;
+
+/// Every client of a cohort drops at one of the four stages or at none: 5^n rounds, each of which
+/// gives the mean of the survivors that the model names, or the abort that it names. Answers how many
+/// end well.
+fn exhaust(clients: u64, cohort: impl Fn() -> Cohort) -> usize {
+    let drop = |cohort: Cohort, (client, stage)| cohort.drop(client, stage);
+    let rounds = schedules(clients).map(|drops| drops.into_iter().fold(cohort(), drop));
+    let rounds = rounds.map(Cohort::run::<f64>);
+    rounds.filter(|round| round.assert_as_predicted().outcome.is_ok()).count()
+}
+
+/// All ways in which clients 1 to `clients` can drop.
+fn schedules(clients: u64) -> impl Iterator<Item = Vec<(u64, Stage)>> {
+    (0..5_usize.pow(clients as u32)).map(move |number| {
+        let digit = |client: u64| number / 5_usize.pow(client as u32 - 1) % 5;
+        let drop = |client| Some((client, *Stage::ALL.get(digit(client))?));
+        (1..=clients).filter_map(drop).collect()
+    })
+}
+
+/// One of four may drop, at any stage: the other three hold two shares of each other's secrets.
+#[test]
+fn complete_graph_with_a_share_to_spare() {
+    let good = exhaust(4, || Cohort::secagg(4).dimension(1).threshold(2));
+    assert_eq!(good, 1 + 4 * 4);
+}
+
+/// Nobody may drop.
+#[test]
+fn complete_graph_without_a_share_to_spare() {
+    assert_eq!(exhaust(4, || Cohort::secagg(4).dimension(1).threshold(3)), 1);
+}
+
+#[test]
+fn least_cohort() {
+    assert_eq!(exhaust(3, || Cohort::secagg(3).dimension(1).threshold(2)), 1);
+}
+
+/// A ring of five, in which no neighbourhood has a share to spare, and one drop-out after setup
+/// spreads all the way round. Before that, one or two may drop: the others close the ring.
+#[test]
+fn ring() {
+    let good = exhaust(5, || Cohort::secagg_plus(5, 2).dimension(1).threshold(2));
+    assert_eq!(good, 1 + 5 + 10);
+}
+
+/// Five clients cannot have three neighbours each, so each has four. Any two may drop at any stages.
+#[test]
+fn odd_degree_in_an_odd_cohort() {
+    let good = exhaust(5, || Cohort::secagg_plus(5, 3).dimension(1).threshold(2));
+    assert_eq!(good, 1 + 5 * 4 + 10 * 4 * 4);
+}

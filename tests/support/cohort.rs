@@ -1,0 +1,281 @@
+//! The scene of a story: who takes part, with what, and what goes wrong.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use secagg::kernels::Real;
+use secagg::message::Message;
+use secagg::{Amount, ClientId, Params, ParamsBuilder, Policy, Stage, Workflow};
+
+use crate::member::{Member, invented};
+use crate::network::{Network, Seat};
+use crate::script::{Script, Way};
+use crate::{APPLICATION, Log, Round, SESSION};
+
+type Settings = Box<dyn Fn(ParamsBuilder) -> ParamsBuilder>;
+
+/// A cohort, before its round.
+///
+/// Unless the story says otherwise, clients are named 1, 2, 3 and so on, client i has the weight
+/// 10 · i, updates have three elements, and the threshold is two thirds of the shares.
+pub struct Cohort {
+    members: BTreeMap<ClientId, Member>,
+    dimension: usize,
+    num_shares: Option<Amount>,
+    threshold: Amount,
+    settings: Vec<Settings>,
+    script: Script,
+    seed: u64,
+}
+
+impl Cohort {
+    /// Clients on the complete graph.
+    pub fn secagg(clients: u64) -> Self {
+        Self::named(1..=clients)
+    }
+
+    /// Clients that each deal so many shares.
+    pub fn secagg_plus(clients: u64, num_shares: impl Into<Amount>) -> Self {
+        Self { num_shares: Some(num_shares.into()), ..Self::secagg(clients) }
+    }
+
+    /// Clients of these ids, on the complete graph.
+    pub fn named(ids: impl IntoIterator<Item = u64>) -> Self {
+        let members = ids.into_iter().zip(1..).map(|(id, i)| (ClientId(id), Member::new(i)));
+        Self {
+            members: members.collect(),
+            dimension: 3,
+            num_shares: None,
+            threshold: Amount::Fraction(2.0 / 3.0),
+            settings: Vec::new(),
+            script: Script::default(),
+            seed: 1,
+        }
+    }
+
+    /// Sets the elements of an update.
+    #[must_use]
+    pub fn dimension(mut self, dimension: usize) -> Self {
+        self.dimension = dimension;
+        self
+    }
+
+    /// Sets the threshold.
+    #[must_use]
+    pub fn threshold(mut self, threshold: impl Into<Amount>) -> Self {
+        self.threshold = threshold.into();
+        self
+    }
+
+    /// Sets any other parameter.
+    #[must_use]
+    pub fn with(mut self, setting: impl Fn(ParamsBuilder) -> ParamsBuilder + 'static) -> Self {
+        self.settings.push(Box::new(setting));
+        self
+    }
+
+    /// Sets one client's weight.
+    #[must_use]
+    pub fn weight(self, client: u64, weight: f64) -> Self {
+        self.member(client, |member| member.weight = weight)
+    }
+
+    /// Sets one client's update.
+    #[must_use]
+    pub fn update(self, client: u64, update: &[f64]) -> Self {
+        self.member(client, |member| member.update = Some(update.to_vec()))
+    }
+
+    /// Gives one client other application bytes than the server's.
+    #[must_use]
+    pub fn application(self, client: u64, application: &[u8]) -> Self {
+        self.member(client, |member| member.application = application.to_vec())
+    }
+
+    /// Sets one client's policy.
+    #[must_use]
+    pub fn policy(self, client: u64, policy: Policy) -> Self {
+        self.member(client, |member| member.policy = policy)
+    }
+
+    /// Sets the seed of all random numbers.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Clients answer in a random order, another one at each seed.
+    #[must_use]
+    pub fn shuffled(mut self, seed: u64) -> Self {
+        self.script.shuffle = Some(seed);
+        self
+    }
+
+    /// From this stage on, a client is silent.
+    #[must_use]
+    pub fn drop(mut self, client: u64, stage: Stage) -> Self {
+        self.script.drops.insert(ClientId(client), stage);
+        self
+    }
+
+    /// At this stage a client forgets its random numbers and draws others: until then it says just
+    /// what it says without this, and from then on something else.
+    #[must_use]
+    pub fn reseed(mut self, client: u64, stage: Stage) -> Self {
+        self.script.reseeded.insert((ClientId(client), stage));
+        self
+    }
+
+    /// Changes the bytes of a client's answer.
+    #[must_use]
+    pub fn tamper(
+        self,
+        client: u64,
+        stage: Stage,
+        tamper: impl Fn(&mut Vec<u8>) + 'static,
+    ) -> Self {
+        self.change(client, stage, Way::ToServer, tamper)
+    }
+
+    /// Changes the bytes of what the server sends to a client.
+    #[must_use]
+    pub fn forge(self, client: u64, stage: Stage, forge: impl Fn(&mut Vec<u8>) + 'static) -> Self {
+        self.change(client, stage, Way::ToClient, forge)
+    }
+
+    /// Changes a message on its way; its type tells the stage and who sent it.
+    #[must_use]
+    pub fn edit<M: Message>(self, client: u64, edit: impl Fn(&mut M) + 'static) -> Self {
+        let way = if M::FROM_SERVER { Way::ToClient } else { Way::ToServer };
+        self.change(client, M::STAGE, way, move |bytes| {
+            let (session, mut message) = M::decode(bytes).expect("an honest message");
+            edit(&mut message);
+            *bytes = message.encode(session);
+        })
+    }
+
+    /// Before its honest answer, a client sends others made from it.
+    #[must_use]
+    pub fn precede(
+        mut self,
+        client: u64,
+        stage: Stage,
+        variants: impl Fn(&[u8]) -> Vec<Vec<u8>> + 'static,
+    ) -> Self {
+        let change = move |honest: Vec<u8>| {
+            let mut messages = variants(&honest);
+            messages.push(honest);
+            messages
+        };
+        self.script.change(client, stage, Way::ToServer, Box::new(change));
+        self
+    }
+
+    /// A client sends its answer twice.
+    #[must_use]
+    pub fn repeat(self, client: u64, stage: Stage) -> Self {
+        self.precede(client, stage, |honest| vec![honest.to_vec()])
+    }
+
+    /// The server asks a client the same thing twice.
+    #[must_use]
+    pub fn ask_twice(mut self, client: u64, stage: Stage) -> Self {
+        let twice = |request: Vec<u8>| vec![request.clone(), request];
+        self.script.change(client, stage, Way::ToClient, Box::new(twice));
+        self
+    }
+
+    /// When all have answered a stage, one more message comes from `from`, who need not exist.
+    #[must_use]
+    pub fn inject(
+        mut self,
+        from: u64,
+        stage: Stage,
+        forgery: impl Fn(&Log) -> Vec<u8> + 'static,
+    ) -> Self {
+        self.script.inject(from, stage, Box::new(forgery));
+        self
+    }
+
+    /// Runs the round, with updates and mean of the type `F`.
+    pub fn run<F: Real>(self) -> Round<F> {
+        let params = self.params();
+        let cohort: Vec<_> = self.members.keys().copied().collect();
+        let updates = self.updates::<F>();
+        let drops = self.script.drops.clone();
+        let mut network = Network::new(self.seats(&updates), self.script);
+        let mut workflow = Workflow::new(&mut network);
+        let outcome = workflow.run::<F>(params.clone(), SESSION, &cohort, APPLICATION);
+        let report = workflow.report().clone();
+        Round { params, updates, drops, outcome, report, log: network.into_log() }
+    }
+
+    fn params(&self) -> Params {
+        let clients = self.members.len() as u32;
+        let builder = match self.num_shares {
+            None => Params::secagg(clients, self.dimension, self.threshold),
+            Some(shares) => Params::secagg_plus(clients, self.dimension, shares, self.threshold),
+        };
+        let builder = self.settings.iter().fold(builder, |builder, setting| setting(builder));
+        builder.build().expect("a story has valid parameters")
+    }
+
+    fn updates<F: Real>(&self) -> BTreeMap<ClientId, (f64, Vec<F>)> {
+        let rounded = |update: &[f64]| update.iter().copied().map(F::from_f64).collect();
+        let members = self.members.iter().map(|(&id, member)| {
+            let update = member.update.clone().unwrap_or_else(|| invented(id, self.dimension));
+            (id, (member.weight, rounded(&update)))
+        });
+        members.collect()
+    }
+
+    fn seats<F: Real>(
+        &self,
+        updates: &BTreeMap<ClientId, (f64, Vec<F>)>,
+    ) -> BTreeMap<ClientId, Seat<F>> {
+        let seats = self.members.iter().map(|(&id, member)| {
+            let (weight, update) = updates[&id].clone();
+            (id, Seat::new(member.client(id), weight, update, self.rng(id)))
+        });
+        seats.collect()
+    }
+
+    /// Every client has random numbers of its own, whatever the order of their answers.
+    fn rng(&self, client: ClientId) -> ChaCha20Rng {
+        let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
+        rng.set_stream(client.0);
+        rng
+    }
+
+    fn member(mut self, client: u64, set: impl FnOnce(&mut Member)) -> Self {
+        set(self.members.get_mut(&ClientId(client)).expect("a client of the cohort"));
+        self
+    }
+
+    fn change(
+        mut self,
+        client: u64,
+        stage: Stage,
+        way: Way,
+        change: impl Fn(&mut Vec<u8>) + 'static,
+    ) -> Self {
+        let change = move |mut bytes: Vec<u8>| {
+            change(&mut bytes);
+            vec![bytes]
+        };
+        self.script.change(client, stage, way, Box::new(change));
+        self
+    }
+}
+
+impl fmt::Debug for Cohort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cohort")
+            .field("members", &self.members)
+            .field("script", &self.script)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! What a round must come to, by counting and by plain arithmetic, without any cryptography.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secagg::kernels::Real;
+use secagg::message::ShareKeysRequest;
+use secagg::{Abort, ClientId, Stage};
+
+use crate::Log;
+
+/// A set of clients.
+pub type Clients = BTreeSet<ClientId>;
+
+/// Who is whose neighbour.
+pub type Neighbours = BTreeMap<ClientId, Clients>;
+
+/// The weighted mean of clipped updates.
+pub fn weighted_mean<'a, F: Real>(
+    updates: impl Iterator<Item = &'a (f64, Vec<F>)>,
+    dimension: usize,
+    clipping_range: f64,
+) -> Vec<f64> {
+    let mut total = 0.0;
+    let mut sum = vec![0.0; dimension];
+    for (weight, update) in updates {
+        total += weight;
+        for (sum, element) in sum.iter_mut().zip(update) {
+            *sum += weight * element.to_f64().clamp(-clipping_range, clipping_range);
+        }
+    }
+    sum.iter().map(|sum| sum / total).collect()
+}
+
+/// The graph that the server told its clients. Who was gone by then is still its neighbours'
+/// neighbour.
+pub fn neighbours(log: &Log) -> Neighbours {
+    let told = log.sent.iter().filter(|sent| sent.from_server && sent.stage == Stage::ShareKeys);
+    let told: Clients = told.map(|sent| sent.client).collect();
+    let mut graph = Neighbours::new();
+    for client in told {
+        for neighbour in neighbours_of(log, client) {
+            graph.entry(client).or_default().insert(neighbour);
+            graph.entry(neighbour).or_default().insert(client);
+        }
+    }
+    graph
+}
+
+fn neighbours_of(log: &Log, client: ClientId) -> Clients {
+    let request: ShareKeysRequest = log.message(client.0).expect("the client was asked");
+    request.peers.iter().map(|&(peer, _)| peer).filter(|&peer| peer != client).collect()
+}
+
+/// Who answers each stage, if asked.
+#[derive(Clone, Debug)]
+pub struct Attendance {
+    cohort: Clients,
+    drops: BTreeMap<ClientId, Stage>,
+}
+
+impl Attendance {
+    /// Everyone but for those who drop, from the given stage on.
+    pub fn new(cohort: Clients, drops: BTreeMap<ClientId, Stage>) -> Self {
+        Self { cohort, drops }
+    }
+
+    /// Those of the cohort who are still there when `stage` is asked.
+    pub fn at(&self, stage: Stage) -> Clients {
+        let there = |client: &&ClientId| self.drops.get(client).is_none_or(|&drop| drop > stage);
+        self.cohort.iter().filter(there).copied().collect()
+    }
+
+    /// The survivors, or why there is no sum.
+    ///
+    /// # Errors
+    /// The abort that the round must end with.
+    pub fn survivors(&self, graph: &Neighbours, threshold: usize) -> Result<Clients, Abort> {
+        let enough = |stage, have, need| {
+            if have < need { Err(Abort::TooFew { stage, have, need }) } else { Ok(()) }
+        };
+        enough(Stage::Setup, self.at(Stage::Setup).len(), threshold + 1)?;
+        let sharing = self.sharing(graph, threshold)?;
+        let survivors = &sharing & &self.at(Stage::CollectMaskedVectors);
+        enough(Stage::CollectMaskedVectors, survivors.len(), threshold + 1)?;
+        let masked = masked(graph, &sharing, &survivors);
+        reach(Stage::CollectMaskedVectors, graph, &masked, &survivors, threshold)?;
+        let unmaskers = &survivors & &self.at(Stage::Unmask);
+        enough(Stage::Unmask, unmaskers.len(), threshold)?;
+        reach(Stage::Unmask, graph, &masked, &unmaskers, threshold)?;
+        Ok(survivors)
+    }
+
+    /// U2: who shared its keys and has enough neighbours that did.
+    fn sharing(&self, graph: &Neighbours, threshold: usize) -> Result<Clients, Abort> {
+        let stage = Stage::ShareKeys;
+        let mut sharing = self.at(stage);
+        let answered = sharing.clone();
+        let lonely = |clients: &Clients| {
+            let few = |client: &&ClientId| graph[*client].intersection(clients).count() < threshold;
+            clients.iter().find(few).copied()
+        };
+        while let Some(client) = lonely(&sharing) {
+            sharing.remove(&client);
+        }
+        if !sharing.is_empty() {
+            return Ok(sharing);
+        }
+        if answered.len() <= threshold {
+            return Err(Abort::TooFew { stage, have: answered.len(), need: threshold + 1 });
+        }
+        reach(stage, graph, &answered, &answered, threshold)?;
+        Ok(sharing)
+    }
+}
+
+/// Clients whose secret the sum needs: survivors, and the dropped that a survivor is masked against.
+fn masked(graph: &Neighbours, sharing: &Clients, survivors: &Clients) -> Clients {
+    let needed =
+        |client: &&ClientId| survivors.contains(client) || !graph[*client].is_disjoint(survivors);
+    sharing.iter().filter(needed).copied().collect()
+}
+
+/// Each secret must be within reach of `threshold` of its owner's neighbours.
+fn reach(
+    stage: Stage,
+    graph: &Neighbours,
+    owners: &Clients,
+    holders: &Clients,
+    need: usize,
+) -> Result<(), Abort> {
+    let reached = |owner: &ClientId| graph[owner].intersection(holders).count();
+    match owners.iter().map(|owner| (*owner, reached(owner))).find(|&(_, have)| have < need) {
+        Some((client, have)) => Err(Abort::TooFewNeighbours { stage, client, have, need }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! What came of a story.
+
+use core::convert::Infallible;
+use std::collections::BTreeMap;
+
+use secagg::kernels::Real;
+use secagg::{Abort, Aggregate, ClientId, Failure, Params, Refused, Rejected, Report, Stage};
+
+use crate::plain::{Attendance, Clients, Neighbours, neighbours, weighted_mean};
+use crate::{Log, Sent};
+
+/// A finished round.
+#[derive(Debug)]
+pub struct Round<F> {
+    /// Its parameters.
+    pub params: Params,
+    /// The weight and the update of each client.
+    pub updates: BTreeMap<ClientId, (f64, Vec<F>)>,
+    /// Who was silent, and from which stage on.
+    pub drops: BTreeMap<ClientId, Stage>,
+    /// How it ended.
+    pub outcome: Result<Aggregate<F>, Failure<Infallible>>,
+    /// What the workflow counted.
+    pub report: Report,
+    /// What was said.
+    pub log: Log,
+}
+
+impl<F: Real> Round<F> {
+    /// The aggregate of a round that ended well.
+    pub fn aggregate(&self) -> &Aggregate<F> {
+        self.outcome.as_ref().unwrap_or_else(|failure| {
+            panic!("the round failed: {failure}; refusals: {:?}", self.log.refusals)
+        })
+    }
+
+    /// Why a round ended badly.
+    pub fn abort(&self) -> Abort {
+        match &self.outcome {
+            Err(Failure::Abort(abort)) => *abort,
+            other => panic!("the round did not abort: {other:?}"),
+        }
+    }
+
+    /// The aggregate is the weighted mean of exactly these clients, within the stated bound.
+    pub fn assert_mean_of(&self, survivors: impl IntoIterator<Item = u64>) -> &Self {
+        let survivors: Vec<_> = survivors.into_iter().map(ClientId).collect();
+        assert_eq!(self.aggregate().survivors, survivors);
+        self.assert_mean()
+    }
+
+    /// The aggregate is the weighted mean of whom it calls survivors, within the stated bound.
+    pub fn assert_mean(&self) -> &Self {
+        let aggregate = self.aggregate();
+        let expected = self.expected(&aggregate.survivors);
+        let bound = self.bound();
+        assert_eq!(aggregate.mean.len(), expected.len());
+        for (index, (found, expected)) in aggregate.mean.iter().zip(&expected).enumerate() {
+            let error = (found.to_f64() - expected).abs();
+            assert!(error <= bound, "element {index}: {found:?} for {expected}, ± {bound}");
+        }
+        self
+    }
+
+    /// Whoever was silent: the round came to what the plain model says, be it a mean or an abort.
+    pub fn assert_as_predicted(&self) -> &Self {
+        let attendance = Attendance::new(self.cohort(), self.drops.clone());
+        let threshold = self.params.threshold() as usize;
+        match attendance.survivors(&self.neighbours(), threshold) {
+            Ok(survivors) => self.assert_mean_of(survivors.into_iter().map(|client| client.0)),
+            Err(abort) => {
+                assert_eq!(self.abort(), abort, "{:?}", self.drops);
+                self
+            }
+        }
+    }
+
+    /// The plain weighted mean of some clients.
+    pub fn expected(&self, clients: &[ClientId]) -> Vec<f64> {
+        let updates = clients.iter().map(|client| &self.updates[client]);
+        let clipping_range = self.params.quantizer().clipping_range();
+        weighted_mean(updates, self.params.dimension(), clipping_range)
+    }
+
+    /// How far the mean may be from the plain one, by the quantizer's own word.
+    pub fn bound(&self) -> f64 {
+        let Aggregate { survivors, total_weight, .. } = self.aggregate();
+        let (quantizer, clients) = (self.params.quantizer(), survivors.len() as u64);
+        let exact = |client| quantizer.weight_is_exact(self.updates[client].0);
+        let bound = if survivors.iter().all(exact) {
+            quantizer.error_bound(clients, *total_weight)
+        } else {
+            quantizer.error_bound_with_inexact_weights(clients, *total_weight)
+        };
+        bound + quantizer.clipping_range() * F::UNIT_ROUNDOFF
+    }
+
+    /// Messages that the server rejected, with their senders and stages.
+    pub fn rejected(&self) -> Vec<(u64, Stage, Rejected)> {
+        let stages = self.report.stages.iter();
+        let rejected = stages.flat_map(|report| {
+            report.rejected.iter().map(|&(client, reason)| (client.0, report.stage, reason))
+        });
+        rejected.collect()
+    }
+
+    /// Why a client left, if it did.
+    pub fn refusal(&self, client: u64) -> Option<&Refused> {
+        self.log.refusals.get(&ClientId(client)).map(|(_, refused)| refused)
+    }
+
+    /// The graph that the server told its clients.
+    pub fn neighbours(&self) -> Neighbours {
+        neighbours(&self.log)
+    }
+
+    /// The whole cohort.
+    pub fn cohort(&self) -> Clients {
+        self.updates.keys().copied().collect()
+    }
+
+    /// All messages.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Sent> {
+        self.log.sent.iter()
+    }
+}

@@ -1,0 +1,42 @@
+//! Where things are in messages whose fields are no one's business, for tests that tamper with them.
+
+use core::ops::Range;
+
+/// Version byte, kind byte, session id.
+pub const HEADER_LEN: usize = 18;
+
+const COMMITMENT_LEN: usize = 32;
+const COUNT_LEN: usize = 4;
+const BOX_LEN: usize = 80;
+const ID_LEN: usize = 8;
+const SHARE_LEN: usize = 32;
+
+/// The session id.
+pub const SESSION: Range<usize> = 2..HEADER_LEN;
+
+/// The commitment in `SealedShares`.
+pub const COMMITMENT: Range<usize> = span(HEADER_LEN, COMMITMENT_LEN);
+
+/// The box for the neighbour at `position` in `SealedShares`.
+pub const fn sealed_box(position: usize) -> Range<usize> {
+    span(HEADER_LEN + COMMITMENT_LEN + COUNT_LEN + position * BOX_LEN, BOX_LEN)
+}
+
+/// The box at `position` in a `CollectRequest`, without the sender's id before it.
+pub const fn forwarded_box(position: usize) -> Range<usize> {
+    span(HEADER_LEN + COUNT_LEN + position * (ID_LEN + BOX_LEN) + ID_LEN, BOX_LEN)
+}
+
+/// The tag and the share at `position` in `RevealedShares`, if none before it is missing.
+pub const fn revealed(position: usize) -> Range<usize> {
+    span(HEADER_LEN + COUNT_LEN + position * (1 + SHARE_LEN), 1 + SHARE_LEN)
+}
+
+/// Flips one bit, counted from the lowest of the first byte.
+pub fn flip(bytes: &mut [u8], bit: usize) {
+    bytes[bit / 8] ^= 1 << (bit % 8);
+}
+
+const fn span(start: usize, len: usize) -> Range<usize> {
+    start..start + len
+}
