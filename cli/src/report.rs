@@ -1,9 +1,7 @@
 //! What a command says of a round: tables for people, one JSON document for machines.
 
-use std::fmt::Write;
+mod text;
 
-use comfy_table::{CellAlignment, Table, presets};
-use indicatif::HumanBytes;
 use secagg::{Params, StageReport};
 use serde::Serialize;
 
@@ -157,73 +155,6 @@ impl Report {
         // Numbers, strings and lists; nothing in a report can fail to be written.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
-
-    /// Tables and sentences.
-    pub fn text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.parameters.sentence(), self.table());
-        for stage in &self.stages {
-            stage.describe_faults(&mut text);
-        }
-        self.describe_outcome(&mut text);
-        text
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header([
-            "stage",
-            "seconds",
-            "of the server",
-            "clients",
-            "dropped",
-            "up each",
-            "down each",
-        ]);
-        for stage in &self.stages {
-            table.add_row(stage.row());
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
-    }
-
-    fn describe_outcome(&self, text: &mut String) {
-        if let Some(reason) = &self.reason {
-            let _ = writeln!(text, "No mean: {reason}.");
-        }
-        if let Some(total_weight) = self.total_weight {
-            let survivors = self.survivors.len();
-            let _ =
-                writeln!(text, "Survivors: {survivors}, with a total weight of {total_weight}.");
-        }
-        for FalseShare { holder, owner } in &self.false_shares {
-            let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
-        }
-        if let Some(unmask) = self.unmask {
-            let _ = writeln!(text, "{}", unmask.sentence());
-        }
-        if let Some(check) = &self.check {
-            let _ = writeln!(text, "{}", sentence(check));
-        }
-    }
-}
-
-fn sentence(check: &Check) -> String {
-    let Check { largest_error, bound, clipped_elements, largest_error_with_clipping, .. } = check;
-    let verdict = if check.holds() { "within" } else { "ABOVE" };
-    let mut text = format!(
-        "Largest error against the plain weighted mean: {largest_error:.3e}, {verdict} the bound of {bound:.3e}."
-    );
-    if *clipped_elements > 0 {
-        let _ = write!(
-            text,
-            "\n{clipped_elements} elements were clipped: with them, the largest error is \
-             {largest_error_with_clipping:.3e}. Raise --clipping-range to avoid that."
-        );
-    }
-    text
 }
 
 fn parameters(params: &Params) -> Parameters {
@@ -237,16 +168,6 @@ fn parameters(params: &Params) -> Parameters {
         quantization_range: params.quantizer().quantization_range(),
         modulus_bits: params.modulus().width(),
         prg: params.prg().to_string(),
-    }
-}
-
-impl Parameters {
-    fn sentence(&self) -> String {
-        let Self { cohort_size, dimension, num_shares, reconstruction_threshold, .. } = self;
-        format!(
-            "{cohort_size} clients, {dimension} parameters; any {reconstruction_threshold} of \
-             {num_shares} shares recover a secret."
-        )
     }
 }
 
@@ -292,54 +213,9 @@ fn false_shares(fleet: &impl Fleet, of: &[secagg::server::FalseShare]) -> Vec<Fa
     of.iter().map(names).collect()
 }
 
-impl Stage {
-    fn row(&self) -> [String; 7] {
-        [
-            self.stage.into(),
-            format!("{:.3}", self.seconds),
-            format!("{:.3}", self.server_seconds),
-            format!("{} of {}", self.answered, self.asked),
-            self.dropped.len().to_string(),
-            HumanBytes(self.bytes_up_per_client).to_string(),
-            HumanBytes(self.bytes_down_per_client).to_string(),
-        ]
-    }
-
-    fn describe_faults(&self, text: &mut String) {
-        for Complaint { client, reason } in &self.rejected {
-            let _ = writeln!(text, "{}: rejected {client}: {reason}.", self.stage);
-        }
-        for Complaint { client, reason } in &self.refused {
-            let _ = writeln!(text, "{}: {client} left: {reason}.", self.stage);
-        }
-        if !self.dropped.is_empty() {
-            let _ = writeln!(text, "{}: dropped {}.", self.stage, list(&self.dropped));
-        }
-    }
-}
-
-/// All names, or the first ones and how many more.
-fn list(names: &[String]) -> String {
-    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(10) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
 fn unmask(unmasking: Unmasking) -> Unmask {
     let Unmasking { masks, recover_seconds, apply_seconds, apply_cpu_seconds } = unmasking;
     let seconds = recover_seconds + apply_seconds;
     let cpu_seconds = apply_cpu_seconds.map(|apply| apply + recover_seconds);
     Unmask { masks, recover_seconds, apply_seconds, seconds, cpu_seconds }
-}
-
-impl Unmask {
-    fn sentence(&self) -> String {
-        let Self { masks, recover_seconds, apply_seconds, .. } = self;
-        format!(
-            "Unmasked {masks} masks: {recover_seconds:.3} s to recover their seeds, \
-             {apply_seconds:.3} s to take them off."
-        )
-    }
 }

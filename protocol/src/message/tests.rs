@@ -1,7 +1,13 @@
+use core::fmt;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::keys::{ChannelPublicKey, Commitment, KEY_LEN, MaskPublicKey};
+use crate::sealed::SEALED_LEN;
+use crate::shamir::Share;
 use crate::wire::HEADER_LEN;
+use crate::{ContextHash, Params};
 
 const SESSION: SessionId = SessionId(*b"sixteen bytes...");
 

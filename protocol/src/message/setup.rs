@@ -1,0 +1,74 @@
+use super::{Message, reader, writer};
+use crate::error::Malformed;
+use crate::keys::{ChannelPublicKey, KEY_LEN, MaskPublicKey};
+use crate::wire::{Reader, Writer};
+use crate::{ContextHash, Params, SessionId, Stage};
+
+/// Server to client, setup: the round's parameters, and what the server takes the context to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetupRequest {
+    /// The parameters that everyone gets.
+    pub params: Params,
+    /// The hash over them and the application's bytes, which a client compares with its own.
+    pub context: ContextHash,
+}
+
+impl Message for SetupRequest {
+    const STAGE: Stage = Stage::Setup;
+    const FROM_SERVER: bool = true;
+
+    fn encode(&self, session: SessionId) -> Vec<u8> {
+        let mut to = writer::<Self>(session, 78);
+        self.params.encode(&mut to);
+        to.bytes(self.context.as_bytes());
+        to.into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
+        let (mut from, session) = reader::<Self>(bytes)?;
+        let params = Params::decode(&mut from)?;
+        let context = ContextHash::from_bytes(from.array()?);
+        from.finish()?;
+        Ok((session, Self { params, context }))
+    }
+}
+
+/// Client to server, setup: its two public keys of this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvertisedKeys {
+    /// Agrees on pairwise masks.
+    pub mask: MaskPublicKey,
+    /// Agrees on the keys that seal shares.
+    pub channel: ChannelPublicKey,
+}
+
+impl AdvertisedKeys {
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.bytes(self.mask.as_bytes());
+        to.bytes(self.channel.as_bytes());
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mask = MaskPublicKey::from_bytes(from.array()?)?;
+        let channel = ChannelPublicKey::from_bytes(from.array()?)?;
+        Ok(Self { mask, channel })
+    }
+}
+
+impl Message for AdvertisedKeys {
+    const STAGE: Stage = Stage::Setup;
+    const FROM_SERVER: bool = false;
+
+    fn encode(&self, session: SessionId) -> Vec<u8> {
+        let mut to = writer::<Self>(session, 2 * KEY_LEN);
+        self.write(&mut to);
+        to.into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
+        let (mut from, session) = reader::<Self>(bytes)?;
+        let keys = Self::read(&mut from)?;
+        from.finish()?;
+        Ok((session, keys))
+    }
+}
