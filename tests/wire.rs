@@ -63,13 +63,15 @@ fn a_client_leaves_at_whatever_is_no_message() {
     }
 }
 
-/// Runs a round for each bit of a message, with that bit flipped, and looks at what comes of it.
+/// Runs a round for each bit of a message, with that bit flipped, and looks at what comes of it. Behind
+/// the header, the count and one field, every third will do: three is odd, so all places in a byte
+/// are met.
 fn each_bit_flipped(
     len: usize,
     flipped: impl Fn(usize) -> Cohort,
     look: impl Fn(usize, &Round<f64>),
 ) {
-    for bit in 0..8 * len {
+    for bit in (0..8 * len).filter(|bit| *bit < 8 * 64 || bit % 3 == 0) {
         look(bit, &flipped(bit).run::<f64>());
     }
 }
