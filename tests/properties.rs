@@ -88,7 +88,7 @@ impl Draw {
         let modulus = Modulus::from_width(self.width).expect("a width");
         let clients = self.clients.len() as u64;
         let largest = Quantizer::largest_for(modulus, clients).expect("room for two levels");
-        (largest >> self.levels.index(largest.ilog2() as usize)).max(4)
+        (largest >> self.levels.index(largest.ilog2() as usize)).max(2)
     }
 
     fn settings(&self) -> impl Fn(ParamsBuilder) -> ParamsBuilder + 'static {

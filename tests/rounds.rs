@@ -79,6 +79,7 @@ fn a_lonely_client_is_left_out() {
     round.assert_as_predicted();
     assert!(round.report.stages[1].answered.contains(&ClientId(1)));
     assert!(!round.report.stages[2].asked.contains(&ClientId(1)));
+    assert!(round.report.stages[1].left_out.contains(&ClientId(1)));
     assert!(round.aggregate().survivors.len() >= 5);
 }
 

@@ -76,6 +76,8 @@ pub struct Stage {
     pub answered: usize,
     /// Names of those whose were not.
     pub dropped: Vec<String>,
+    /// Names of those that answered, but had too few neighbours left to go on.
+    pub left_out: Vec<String>,
     /// Messages that the server rejected.
     pub rejected: Vec<Complaint>,
     /// Clients that refused the server's message.
@@ -131,7 +133,6 @@ impl Report {
         finished: &Finished,
         check: Option<Check>,
     ) -> Self {
-        let name = |&client| fleet.name(client);
         let (done, reason) = match &finished.outcome {
             Ok(aggregate) => (Some(aggregate), None),
             Err(failure) => (None, Some(failure.to_string())),
@@ -142,7 +143,7 @@ impl Report {
             parameters: parameters(params),
             stages: stages(fleet, finished),
             unmask: finished.unmasking.map(unmask),
-            survivors: done.map_or(Vec::new(), |done| done.survivors.iter().map(name).collect()),
+            survivors: done.map_or(Vec::new(), |done| names(fleet, &done.survivors)),
             false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
             total_weight: done.map(|done| done.total_weight),
             check,
@@ -187,7 +188,8 @@ fn stage(fleet: &impl Fleet, traffic: &StageReport, exchange: &Exchange, seconds
         client_seconds: exchange.client_seconds,
         asked: traffic.asked.len(),
         answered: traffic.answered.len(),
-        dropped: traffic.dropped.iter().map(|&client| fleet.name(client)).collect(),
+        dropped: names(fleet, &traffic.dropped),
+        left_out: names(fleet, &traffic.left_out),
         rejected: complaints(fleet, &traffic.rejected),
         refused: complaints(fleet, &exchange.refused),
         bytes_down: traffic.bytes_down,
@@ -195,6 +197,10 @@ fn stage(fleet: &impl Fleet, traffic: &StageReport, exchange: &Exchange, seconds
         bytes_up: traffic.bytes_up,
         bytes_up_per_client: per_client(traffic.bytes_up, answers),
     }
+}
+
+fn names(fleet: &impl Fleet, clients: &[secagg::ClientId]) -> Vec<String> {
+    clients.iter().map(|&client| fleet.name(client)).collect()
 }
 
 fn complaints<E: ToString>(fleet: &impl Fleet, of: &[(secagg::ClientId, E)]) -> Vec<Complaint> {

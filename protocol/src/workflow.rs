@@ -62,6 +62,9 @@ pub struct StageReport {
     pub answered: Vec<ClientId>,
     /// Clients that did not answer in time, or whose answers were all rejected; ascending.
     pub dropped: Vec<ClientId>,
+    /// Clients that answered, but are left out of the next stage, since too few of their neighbours
+    /// answered to recover their secrets.
+    pub left_out: Vec<ClientId>,
     /// Messages that were rejected, and why.
     pub rejected: Vec<(ClientId, Rejected)>,
     /// Bytes sent to clients.
@@ -153,7 +156,19 @@ impl<'a, D: Driver> Workflow<'a, D> {
         pending: Pending<S>,
     ) -> Result<Pending<S::Next>, Failure<D::Error>> {
         let stage = self.exchange(pending)?;
-        Ok(stage.close()?.into())
+        let (next, outgoing) = stage.close()?;
+        self.note_left_out(&outgoing);
+        Ok(Pending { stage: next, outgoing })
+    }
+
+    /// Who answered a stage and is not asked in the next one; the last stage asks nobody.
+    fn note_left_out(&mut self, next: &[Outgoing]) {
+        if let (Some(report), false) = (self.report.stages.last_mut(), next.is_empty()) {
+            let goes_on =
+                |client| next.binary_search_by_key(&client, |outgoing| outgoing.to).is_ok();
+            let answered = report.answered.iter().copied();
+            report.left_out = answered.filter(|&client| !goes_on(client)).collect();
+        }
     }
 
     fn exchange<S: Collecting>(&mut self, pending: Pending<S>) -> Result<S, Failure<D::Error>> {
@@ -185,6 +200,7 @@ impl StageReport {
             asked: outgoing.iter().map(|outgoing| outgoing.to).collect(),
             answered: Vec::new(),
             dropped: Vec::new(),
+            left_out: Vec::new(),
             rejected: Vec::new(),
             bytes_down: outgoing.iter().map(|outgoing| outgoing.message.len() as u64).sum(),
             bytes_up: 0,

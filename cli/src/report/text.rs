@@ -94,6 +94,10 @@ impl Stage {
         if !self.dropped.is_empty() {
             let _ = writeln!(text, "{}: dropped {}.", self.stage, list(&self.dropped));
         }
+        if !self.left_out.is_empty() {
+            let names = list(&self.left_out);
+            let _ = writeln!(text, "{}: too few neighbours left for {names}.", self.stage);
+        }
     }
 }
 

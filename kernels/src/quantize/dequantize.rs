@@ -19,6 +19,10 @@ impl Quantizer {
         lanes: &[L],
     ) -> Result<WeightedMean<F>, DequantizeError> {
         self.fits(modulus, clients)?;
+        // A mean lies within the clipping range, but for the error of its lanes: hence the half.
+        if self.clipping_range > F::LARGEST / 2.0 {
+            return Err(DequantizeError::NotRepresentable);
+        }
         let (weight, elements) = lanes.split_first().ok_or(DequantizeError::ZeroTotalWeight)?;
         let total_weight = self.total_weight(clients, weight.to_u64() & modulus.max_value())?;
         let unscale = self.unscale(modulus, clients, total_weight);

@@ -80,6 +80,9 @@ pub enum DequantizeError {
     /// All weights are zero, or there is not even a weight lane, so there is no mean.
     #[error("the sum of all weights is zero")]
     ZeroTotalWeight,
+    /// The clipping range reaches beyond the largest number of the mean's float type.
+    #[error("a mean within the clipping range may not be finite as f32: ask for f64")]
+    NotRepresentable,
     /// A lane is larger than honest clients of this total weight can make it: a mask was not removed, or a client lied.
     #[error("lane {lane} of the sum is outside of what the clients' weights allow")]
     SumOutOfRange {

@@ -9,6 +9,9 @@ pub trait Real:
     /// The largest relative error of rounding to this type: 2^-24 or 2^-53.
     const UNIT_ROUNDOFF: f64;
 
+    /// The largest finite number.
+    const LARGEST: f64;
+
     /// The same number.
     fn to_f64(self) -> f64;
 
@@ -27,6 +30,8 @@ macro_rules! real {
         impl Real for $float {
             // EPSILON is the distance from 1 to the next number, twice the error of rounding.
             const UNIT_ROUNDOFF: f64 = <$float>::EPSILON as f64 / 2.0;
+
+            const LARGEST: f64 = <$float>::MAX as f64;
 
             #[inline(always)]
             fn to_f64(self) -> f64 {

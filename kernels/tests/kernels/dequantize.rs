@@ -112,6 +112,26 @@ fn no_weight_is_an_error() {
     );
 }
 
+/// With whole lanes per unit of weight alone, 2 lanes of 0.37 would leave no weight but zero.
+#[test]
+fn a_largest_weight_below_one_still_has_lanes() {
+    for (levels, max_weight) in [(2, 0.37), (3, 0.99), (1 << 22, 1e-9)] {
+        let quantizer = Quantizer::new(8.0, levels, max_weight).unwrap();
+        let sum = sum(&quantizer, 32, &clients::<f64>(8.0, &[max_weight; 3], 5));
+        let mean = sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).unwrap();
+        assert!((mean.total_weight - 3.0 * max_weight).abs() < 1e-9 * max_weight, "{levels}");
+    }
+}
+
+#[test]
+fn a_mean_that_f32_may_not_hold_is_refused() {
+    let quantizer = Quantizer::new(1e39, 1 << 22, 1.0).unwrap();
+    let sum = sum(&quantizer, 32, &clients::<f64>(1e39, &[1.0; 3], 5));
+    let refused = sum.dequantize::<f32>(Backend::detect(), &quantizer, 3).unwrap_err();
+    assert_eq!(refused, DequantizeError::NotRepresentable);
+    assert!(sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).is_ok());
+}
+
 #[test]
 fn sums_that_honest_clients_cannot_make_are_refused() {
     let quantizer = Quantizer::new(8.0, 1001, 100.0).unwrap(); // ten lanes per unit of weight, h = 500
