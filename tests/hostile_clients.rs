@@ -37,6 +37,7 @@ fn said_by_the_first(log: &Log, stage: Stage) -> Vec<u8> {
         Stage::ShareKeys => log.bytes::<SealedShares>(1),
         Stage::CollectMaskedVectors => log.bytes::<MaskedVector>(1),
         Stage::Unmask => log.bytes::<RevealedShares>(1),
+        other => panic!("no story has the stage {other}"),
     };
     bytes.expect("it was said").to_vec()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use secagg::kernels::Prg;
-use secagg::{Abort, ClientId, QuantizationRange, Refused, ServerMisbehaved, Stage};
+use secagg::{Abort, ClientId, Failure, QuantizationRange, Refused, ServerMisbehaved, Stage};
 use secagg_tests::Cohort;
 
 #[test]
@@ -196,4 +196,22 @@ fn no_message_is_said_twice_in_two_rounds() {
     };
     assert_eq!(said(1).len(), 16);
     assert!(said(1).is_disjoint(&said(2)));
+}
+
+/// In a ring with four neighbours each, a gap of two breaks it; two gaps leave two parts, and in each
+/// every client still has two neighbours. The server must not learn the sum of each part.
+#[test]
+fn survivors_in_two_parts_are_not_unmasked() {
+    let cohort = || Cohort::secagg_plus(12, 4).threshold(2);
+    let gaps = (0_u32..1 << 12).filter(|gone| gone.count_ones() == 4);
+    let broken = gaps.map(|gone| {
+        let gone = (1..=12).filter(move |client| gone >> (client - 1) & 1 == 1);
+        let drop = |cohort: Cohort, client| cohort.drop(client, Stage::CollectMaskedVectors);
+        gone.fold(cohort(), drop).run::<f64>()
+    });
+    let mut broken = broken.filter(|round| {
+        round.assert_as_predicted();
+        matches!(round.outcome, Err(Failure::Abort(Abort::Disconnected { .. })))
+    });
+    assert!(broken.next().is_some(), "no gaps break the ring");
 }

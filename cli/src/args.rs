@@ -65,8 +65,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Option<Duration>,
     /// Clients at work at the same time [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// The kernels' backend [default: the fastest here]
     #[arg(long, value_name = "NAME")]
     pub backend: Option<Backend>,
@@ -82,7 +82,7 @@ impl RunArgs {
     /// The pool's width.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.unwrap_or_else(cores).max(1)
+        self.threads.map_or_else(cores, usize::from)
     }
 }
 
@@ -93,7 +93,7 @@ fn power(text: &str) -> Result<u128, String> {
         Some((base, exponent)) => {
             let base: u128 = base.parse().map_err(|_| unreadable())?;
             let exponent = exponent.parse().map_err(|_| unreadable())?;
-            base.checked_pow(exponent).ok_or_else(|| format!("{text} is above 2^128"))
+            base.checked_pow(exponent).ok_or_else(|| format!("{text} is too large"))
         }
         None => text.parse().map_err(|_| unreadable()),
     }
@@ -103,11 +103,15 @@ fn quantization_range(text: &str) -> Result<QuantizationRange, String> {
     if text == "auto" {
         return Ok(QuantizationRange::Auto);
     }
-    let levels = u64::try_from(power(text)?).map_err(|_| format!("{text} is above 2^64"))?;
+    let levels = u64::try_from(power(text)?)
+        .map_err(|_| format!("{text} is too large: at most 2^48 levels"))?;
     Ok(QuantizationRange::Levels(levels))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(timeout) if !timeout.is_zero() => Ok(timeout),
+        _ => Err(format!("{text} is not a time to wait: give seconds above 0")),
+    }
 }

@@ -15,17 +15,12 @@ pub struct Check {
     pub rms_error: f64,
     /// What the largest error can be at most, by theory.
     pub bound: f64,
+    /// Whether the largest error is within the bound.
+    pub holds: bool,
     /// Elements that the clipping range cut, over all survivors.
     pub clipped_elements: u64,
     /// The largest distance from the plain weighted mean without clipping.
     pub largest_error_with_clipping: f64,
-}
-
-impl Check {
-    /// Whether the error is within the bound.
-    pub fn holds(&self) -> bool {
-        self.largest_error <= self.bound
-    }
 }
 
 /// Fetches every survivor's update once more, one at a time, and compares.
@@ -95,12 +90,14 @@ impl Plain {
         let with_excess = with_excess
             .map(|((sum, excess), mean)| ((sum + excess) / self.total_weight - mean).abs());
         let squares: f64 = errors.clone().map(|error| error * error).sum();
+        let (largest_error, bound) = (errors.fold(0.0, larger), self.bound(aggregate));
         Check {
-            largest_error: errors.fold(0.0, f64::max),
+            largest_error,
             rms_error: (squares / params.dimension().max(1) as f64).sqrt(),
-            bound: self.bound(aggregate),
+            bound,
+            holds: largest_error <= bound,
             clipped_elements: self.clipped_elements,
-            largest_error_with_clipping: with_excess.fold(0.0, f64::max),
+            largest_error_with_clipping: with_excess.fold(0.0, larger),
         }
     }
 
@@ -112,4 +109,9 @@ impl Plain {
             self.quantizer.error_bound_with_inexact_weights(clients, total_weight)
         }
     }
+}
+
+/// The larger of two errors, where one that cannot be computed is larger than any.
+fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }

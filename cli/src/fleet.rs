@@ -1,5 +1,6 @@
 //! Where a round's clients get their updates from.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
@@ -23,6 +24,11 @@ pub trait Fleet: Sync {
     /// [`FileError`] if it cannot be read.
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError>;
 
+    /// What the user should know about the updates.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// Every client's id, ascending.
     fn cohort(&self) -> Vec<ClientId> {
         (0..self.clients() as u64).map(ClientId).collect()
@@ -45,30 +51,35 @@ pub struct FileFleet {
     names: Vec<String>,
     weights: Vec<f64>,
     layout: Layout,
+    clipped: usize,
 }
 
 impl FileFleet {
     /// Reads every file once, so that a bad one is found before any client has started.
     ///
-    /// `weights` has one weight for each file. `progress` is called after each file.
+    /// `weights` has one weight for each file, and elements beyond `clipping_range` are counted.
+    /// `progress` is called after each file.
     ///
     /// # Errors
     /// [`FileError`] names the file, and the tensor and index where there is one.
     pub fn open(
         paths: &[PathBuf],
         weights: Vec<f64>,
+        clipping_range: f64,
         progress: impl Fn(),
     ) -> Result<Self, FileError> {
-        let mut layout: Option<Layout> = None;
+        check_distinct(paths)?;
+        let (mut layout, mut clipped): (Option<Layout>, _) = (None, 0);
         for path in paths {
-            let found = files::read(path)?.layout;
+            let files::Update { layout: found, values } = files::read(path)?;
             let first = layout.get_or_insert_with(|| found.clone());
             first.check_same(&found, &paths[0], path)?;
+            clipped += values.beyond(clipping_range);
             progress();
         }
         let (paths, names) = (paths.to_vec(), names(paths));
         let layout = layout.ok_or(FileError::NoFiles)?;
-        Ok(Self { paths, names, weights, layout })
+        Ok(Self { paths, names, weights, layout, clipped })
     }
 
     /// The layout that all files share.
@@ -94,12 +105,31 @@ impl Fleet for FileFleet {
         self.names[client.0 as usize].clone()
     }
 
+    fn warning(&self) -> Option<String> {
+        let Self { clipped, .. } = self;
+        (*clipped > 0).then(|| format!("{clipped} elements are clipped: raise --clipping-range"))
+    }
+
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError> {
         let (path, weight) = (&self.paths[client.0 as usize], self.weights[client.0 as usize]);
         let files::Update { layout, values } = files::read(path)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
         Ok(Contribution { weight, update: values })
     }
+}
+
+/// One file is one client's.
+fn check_distinct(paths: &[PathBuf]) -> Result<(), FileError> {
+    let mut seen = HashSet::new();
+    for path in paths {
+        let resolved = path.canonicalize();
+        let resolved =
+            resolved.map_err(|source| FileError::Unreadable { path: path.clone(), source })?;
+        if !seen.insert(resolved) {
+            return Err(FileError::Twice { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// What clients with these files are called: the file's name without its ending, or the whole path
@@ -150,7 +180,8 @@ impl Fleet for SyntheticFleet {
 impl SyntheticFleet {
     fn weight(&self, random: u64) -> f64 {
         let whole = self.max_weight.floor();
-        if whole < 1.0 { self.max_weight } else { 1.0 + (random as f64 % whole).floor() }
+        let fraction = random as f64 / 2.0_f64.powi(64);
+        if whole < 1.0 { self.max_weight } else { (1.0 + (fraction * whole).floor()).min(whole) }
     }
 }
 

@@ -15,6 +15,7 @@ use secagg::{Client, ClientId, Driver, Outgoing, Receive, Refused, Stage};
 use crate::fault::{Fault, Faults};
 use crate::files::{FileError, Values};
 use crate::fleet::{Contribution, Fleet};
+use crate::process;
 
 /// The random numbers of one client.
 pub type Randomness = Box<dyn CryptoRng + Send>;
@@ -41,6 +42,8 @@ pub struct Exchange {
     pub client_seconds: f64,
     /// Time that the server took to judge answers.
     pub server_seconds: f64,
+    /// Processor time of this process at the end, where the system tells.
+    pub cpu_seconds_at_end: Option<f64>,
     /// Clients that found fault with the server's message, and left.
     pub refused: Vec<(ClientId, Refused)>,
 }
@@ -159,6 +162,7 @@ impl<F: Fleet> Driver for InProcess<'_, F> {
             .and_then(|()| run_delayed(self.fleet, delayed, &clock, &mut inbox));
         let mut exchange = inbox.exchange;
         exchange.seconds = clock.start.elapsed().as_secs_f64();
+        exchange.cpu_seconds_at_end = process::cpu_seconds();
         self.ledger.push(exchange);
         outcome.map_err(Box::new)
     }
@@ -247,6 +251,8 @@ fn work(
 fn next_answer(answers: &Receiver<Answered>, clock: &Clock) -> Option<Answered> {
     match clock.left() {
         None => answers.recv().ok(),
+        // An answer that is ready when time is up is late all the same.
+        Some(Duration::ZERO) => None,
         Some(left) => answers.recv_timeout(left).ok(),
     }
 }
@@ -265,7 +271,11 @@ fn run_delayed(
             return Ok(());
         }
         thread::sleep(wait);
-        inbox.accept(job.run(fleet))?;
+        let answered = job.run(fleet);
+        if clock.left() == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        inbox.accept(answered)?;
     }
     Ok(())
 }

@@ -4,16 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use secagg_cli::report::Report;
-use secagg_cli::{CommandError, RoundArgs, SimulateArgs};
+use secagg_cli::{RoundArgs, SimulateArgs};
 
 /// Secure aggregation: a server learns the weighted mean of many clients' updates, and nothing else
 /// about any of them.
 #[derive(Debug, Parser)]
-#[command(name = "secagg", version, about, max_term_width = 100)]
+#[command(name = "secagg", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done; 1 the round could not finish; 2 the input cannot be \
     used.")]
 struct Cli {
@@ -39,15 +41,25 @@ fn main() -> ExitCode {
 }
 
 fn print(report: &Report, json: bool) -> ExitCode {
-    if json {
-        println!("{}", report.json());
-    } else {
-        print!("{}", report.text());
+    for warning in &report.warnings {
+        complain(&format!("warning: {warning}"));
     }
-    if report.reason.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+    let text = if json { report.json() + "\n" } else { report.text() };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (),
+        Err(error) => return refuse(&error),
+        Ok(()) => (),
+    }
+    if report.succeeded() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
-fn refuse(error: &CommandError) -> ExitCode {
-    eprintln!("secagg: {error}");
+fn refuse(error: &impl Display) -> ExitCode {
+    complain(&error.to_string());
     ExitCode::from(2)
+}
+
+/// Where even standard error is closed, there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "secagg: {text}");
 }

@@ -18,6 +18,8 @@ pub struct Report {
     pub outcome: &'static str,
     /// Why the round could not finish.
     pub reason: Option<String>,
+    /// What may not be as it was meant.
+    pub warnings: Vec<String>,
     /// The parameters.
     pub parameters: Parameters,
     /// The stages that were run, in order.
@@ -140,6 +142,7 @@ impl Report {
         Self {
             outcome: if done.is_some() { "done" } else { "failed" },
             reason,
+            warnings: fleet.warning().into_iter().chain(threshold_warning(params)).collect(),
             parameters: parameters(params),
             stages: stages(fleet, finished),
             unmask: finished.unmasking.map(unmask),
@@ -151,11 +154,25 @@ impl Report {
         }
     }
 
+    /// Whether there is a mean, and it passed the check if there was one.
+    pub fn succeeded(&self) -> bool {
+        self.reason.is_none() && self.check.is_none_or(|check| check.holds)
+    }
+
     /// One JSON document.
     pub fn json(&self) -> String {
         // Numbers, strings and lists; nothing in a report can fail to be written.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
+}
+
+fn threshold_warning(params: &Params) -> Option<String> {
+    let all = params.threshold() == params.degree();
+    all.then(|| {
+        "the threshold asks for all shares, so that no drop-out after sharing keys is survived: \
+         lower --reconstruction-threshold"
+            .into()
+    })
 }
 
 fn parameters(params: &Params) -> Parameters {
@@ -220,8 +237,7 @@ fn false_shares(fleet: &impl Fleet, of: &[secagg::server::FalseShare]) -> Vec<Fa
 }
 
 fn unmask(unmasking: Unmasking) -> Unmask {
-    let Unmasking { masks, recover_seconds, apply_seconds, apply_cpu_seconds } = unmasking;
+    let Unmasking { masks, recover_seconds, apply_seconds, cpu_seconds } = unmasking;
     let seconds = recover_seconds + apply_seconds;
-    let cpu_seconds = apply_cpu_seconds.map(|apply| apply + recover_seconds);
     Unmask { masks, recover_seconds, apply_seconds, seconds, cpu_seconds }
 }

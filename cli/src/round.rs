@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use getrandom::SysRng;
-use rand_core::{Rng, UnwrapErr};
+use rand_core::UnwrapErr;
 use secagg::{Aggregate, Params, SessionId};
 use secagg_kernels::Backend;
 
@@ -59,6 +59,7 @@ impl RoundArgs {
     pub fn execute(&self) -> Result<Report, CommandError> {
         let fleet = self.fleet()?;
         let params = self.params.build(self.updates.len(), fleet.layout().elements())?;
+        self.check_out(&fleet)?;
         let finished = self.run_round(&fleet, &params)?;
         let checked = match &finished.outcome {
             Ok(aggregate) => self.conclude(&fleet, &params, aggregate)?,
@@ -79,7 +80,8 @@ impl RoundArgs {
             None => vec![self.params.max_weight; self.updates.len()],
         };
         let bar = progress::bar("reading", self.updates.len());
-        let fleet = FileFleet::open(&self.updates, weights, || bar.inc(1));
+        let clipping_range = self.params.clipping_range;
+        let fleet = FileFleet::open(&self.updates, weights, clipping_range, || bar.inc(1));
         bar.finish_and_clear();
         Ok(fleet?)
     }
@@ -93,6 +95,17 @@ impl RoundArgs {
                 Err(CommandError::Weight { client, weight: weights[at], max_weight })
             }
         }
+    }
+
+    /// Better now than after the round.
+    fn check_out(&self, fleet: &FileFleet) -> Result<(), CommandError> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let resolved = out.canonicalize().ok();
+        let same = |update: &PathBuf| resolved.is_some() && update.canonicalize().ok() == resolved;
+        if self.updates.iter().any(same) {
+            return Err(files::FileError::OverInput { path: out.clone() }.into());
+        }
+        Ok(files::check_writable(out, fleet.layout())?)
     }
 
     fn file_names(&self) -> Vec<String> {
@@ -120,8 +133,7 @@ impl RoundArgs {
         let mut driver = InProcess::new(fleet, client, self.run.threads())
             .faults(self.faults()?)
             .progress(progress::stage_bars());
-        let mut session = SessionId([0; 16]);
-        UnwrapErr(SysRng).fill_bytes(&mut session.0);
+        let session = SessionId::random(&mut UnwrapErr(SysRng));
         let (params, timeout) = (params.clone(), self.run.timeout);
         let round = Round { params, session, application: application.clone(), backend, timeout };
         Ok(run(&round, &fleet.cohort(), &mut driver))

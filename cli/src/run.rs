@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use secagg::server::{Recovered, Setup};
 use secagg::{
-    Abort, Aggregate, ClientId, Failure, Params, Pending, Report as Traffic, SessionId, Workflow,
+    Aggregate, ClientId, Failure, Params, Pending, Report as Traffic, SessionId, Workflow,
 };
 use secagg_kernels::Backend;
 
@@ -38,8 +38,8 @@ pub struct Unmasking {
     pub recover_seconds: f64,
     /// Seconds to expand the masks, take them off and read the sum, on all threads.
     pub apply_seconds: f64,
-    /// Processor time of the latter, over all threads, where the system tells.
-    pub apply_cpu_seconds: Option<f64>,
+    /// Processor time of both, over all threads, where the system tells.
+    pub cpu_seconds: Option<f64>,
 }
 
 /// What a round is run with, beside its cohort.
@@ -70,8 +70,11 @@ pub fn run<F: Fleet>(
     let exchanges = driver.ledger().to_vec();
     let mut unmasking = None;
     let outcome = recovered.and_then(|recovered| {
-        let (aggregate, unmasked) = unmask(recovered);
-        unmasking = Some(Unmasking { recover_seconds: closing(&seconds, &exchanges), ..unmasked });
+        let started = Instant::now();
+        let masks = recovered.masks();
+        let aggregate = recovered.aggregate();
+        let apply_seconds = started.elapsed().as_secs_f64();
+        unmasking = Some(Unmasking::new(masks, apply_seconds, &seconds, &exchanges));
         Ok(aggregate?)
     });
     Finished { outcome, traffic, exchanges, seconds, unmasking }
@@ -99,17 +102,17 @@ fn timed<T>(seconds: &mut Vec<f64>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What the last stage took beyond its exchange: the server closing it.
-fn closing(seconds: &[f64], exchanges: &[Exchange]) -> f64 {
-    let exchange = exchanges.last().map_or(0.0, |exchange| exchange.seconds);
-    seconds.last().map_or(0.0, |stage| stage - exchange)
-}
-
-fn unmask(recovered: Recovered) -> (Result<Aggregate<f64>, Abort>, Unmasking) {
-    let masks = recovered.masks();
-    let (start, cpu) = (Instant::now(), process::cpu_seconds());
-    let aggregate = recovered.aggregate();
-    let apply_seconds = start.elapsed().as_secs_f64();
-    let apply_cpu_seconds = process::cpu_seconds().zip(cpu).map(|(after, before)| after - before);
-    (aggregate, Unmasking { masks, recover_seconds: 0.0, apply_seconds, apply_cpu_seconds })
+impl Unmasking {
+    /// From the end of the last exchange until now, the server alone was at work.
+    fn new(masks: usize, apply_seconds: f64, stages: &[f64], exchanges: &[Exchange]) -> Self {
+        let exchange = exchanges.last();
+        let waiting = exchange.map_or(0.0, |exchange| exchange.seconds);
+        let before = exchange.and_then(|exchange| exchange.cpu_seconds_at_end);
+        Self {
+            masks,
+            recover_seconds: stages.last().map_or(0.0, |stage| stage - waiting),
+            apply_seconds,
+            cpu_seconds: process::cpu_seconds().zip(before).map(|(now, before)| now - before),
+        }
+    }
 }

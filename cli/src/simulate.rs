@@ -79,8 +79,7 @@ impl SimulateArgs {
         let mut driver = InProcess::new(fleet, client, self.run.threads())
             .faults(self.faults())
             .progress(progress::stage_bars());
-        let mut session = SessionId([0; 16]);
-        self.random(Purpose::Session).fill_bytes(&mut session.0);
+        let session = SessionId::random(&mut self.random(Purpose::Session));
         let (params, timeout) = (params.clone(), self.run.timeout);
         let round = Round { params, session, application: Vec::new(), backend, timeout };
         run(&round, &fleet.cohort(), &mut driver)

@@ -90,11 +90,52 @@ fn input_that_cannot_be_used_is_refused_with_what_to_change() {
         (vec!["--modulus-range", "1000"], "power of two"),
         (vec!["--modulus-range", "2^20"], "modulus"),
         (vec!["--max-weight", "100"], "client_"),
-        (vec!["--timeout", "-1"], "negative"),
+        (vec!["--timeout", "-1"], "seconds above 0"),
+        (vec!["--timeout", "0"], "seconds above 0"),
+        (vec!["--threads", "0"], "--threads"),
+        (vec!["--out", "mean.txt"], "mean.txt"),
+        (vec!["--out", "/no/such/folder/mean.npz"], "cannot write"),
     ] {
         let said = refusal(digits_round().args(&args));
         assert!(said.contains(part), "{args:?}: {said}");
     }
+}
+
+/// A round over copies of three updates, so that nothing committed can be harmed.
+#[test]
+fn an_update_is_one_clients_and_is_never_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copies: Vec<_> = digits()[..3]
+        .iter()
+        .map(|from| {
+            let to = folder.path().join(from.file_name().expect("a name"));
+            fs::copy(from, &to).expect("a copy");
+            to
+        })
+        .collect();
+    let twice = refusal(secagg("round").args(&copies).arg(&copies[0]));
+    assert!(twice.contains("given twice"), "{twice}");
+    let before = fs::read(&copies[1]).expect("a file");
+    let over = refusal(secagg("round").args(&copies).arg("--out").arg(&copies[1]));
+    assert!(over.contains("one of the updates"), "{over}");
+    assert_eq!(fs::read(&copies[1]).expect("a file"), before);
+}
+
+#[test]
+fn clipped_elements_and_a_threshold_of_all_shares_are_warned_about() {
+    let mut command = secagg("round");
+    let (report, code) = report(command.args(&digits()[..4]).args(["--clipping-range", "0.1"]));
+    assert_eq!(code, 0, "{report}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("clipped") && warnings.contains("all shares"), "{warnings}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_fault() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = secagg("simulate").args(["--parameters", "5"]).stdout(writer).status();
+    assert_eq!(status.expect("runs").code(), Some(0));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     let params = Params::secagg(5, 3, 0.6).max_weight(100.0).build()?;
-    let session = SessionId([7; 16]); // draw a fresh one at random for every round
+    let session = SessionId::random(&mut rand_core::UnwrapErr(SysRng));
     let result = Workflow::new(&mut loopback).run::<f32>(params, session, &cohort, b"")?;
 
     println!("weighted mean of {} clients: {:?}", result.survivors.len(), result.mean);

@@ -202,6 +202,7 @@ pub enum Misuse {
 
 /// The server's verdict on one message: it is ignored, and the stage goes on as if it had not come.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Rejected {
     /// The bytes are no message of this stage.
     #[error("malformed: {0}")]
@@ -213,6 +214,7 @@ pub enum Rejected {
 
 /// Why a client left the round. Its secrets are wiped by the time this is returned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// The server's bytes are no message of this stage.
     #[error("malformed: {0}")]
@@ -255,6 +257,17 @@ pub enum Abort {
         have: usize,
         /// The threshold.
         need: usize,
+    },
+    /// The survivors fall into parts that share no masks: taking the masks off would give away the
+    /// sum of each part. More neighbours for each client make this improbable.
+    #[error(
+        "the {survivors} survivors fall into parts without common masks, of which one has {part}"
+    )]
+    Disconnected {
+        /// All survivors.
+        survivors: usize,
+        /// Survivors in the part of the lowest id.
+        part: usize,
     },
     /// The shares do not add up to the secret that a client committed to: it dealt false shares, or
     /// more of its neighbours lied than there are shares to spare.

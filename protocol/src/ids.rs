@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use rand_core::CryptoRng;
+
 /// A client's name within a cohort: any 64-bit number, unique in its round.
 ///
 /// Of two neighbours, the one with the lower id adds their pairwise mask and the other subtracts it.
@@ -23,6 +25,15 @@ impl fmt::Display for ClientId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
+impl SessionId {
+    /// A fresh session id.
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+}
+
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionId({:032x})", u128::from_be_bytes(self.0))
@@ -31,6 +42,7 @@ impl fmt::Debug for SessionId {
 
 /// One of the four stages of a round, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Stage {
     /// Clients advertise two public keys.
     Setup,
@@ -57,8 +69,14 @@ impl Stage {
         }
     }
 
+    /// The stage's number on the wire, which a new stage between others would not change.
     pub(crate) const fn number(self) -> u8 {
-        self as u8
+        match self {
+            Self::Setup => 0,
+            Self::ShareKeys => 1,
+            Self::CollectMaskedVectors => 2,
+            Self::Unmask => 3,
+        }
     }
 }
 

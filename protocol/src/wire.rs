@@ -102,11 +102,26 @@ impl<'a> Reader<'a> {
         self.u64().map(ClientId)
     }
 
-    /// Reads the length of a list whose elements take at least `element` bytes each: a length that
-    /// the rest of the message cannot hold is refused before anything is allocated for it.
-    pub(crate) fn count(&mut self, element: usize) -> Result<usize, Malformed> {
+    /// Reads the length of a list whose elements take `element` bytes each: a length that the rest of
+    /// the message cannot hold is refused before anything is allocated for it.
+    fn count(&mut self, element: usize) -> Result<usize, Malformed> {
         let count = self.u32()? as usize;
         if count > self.0.len() / element { Err(Malformed::Truncated) } else { Ok(count) }
+    }
+
+    /// Reads a list: its length, then its elements. The vector never grows, so that no copy of a secret
+    /// stays behind in memory that it has left.
+    pub(crate) fn list<T>(
+        &mut self,
+        element: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let count = self.count(element)?;
+        let mut list = Vec::with_capacity(count);
+        for _ in 0..count {
+            list.push(read(self)?);
+        }
+        Ok(list)
     }
 
     /// Everything that is left.

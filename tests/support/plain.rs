@@ -84,6 +84,7 @@ impl Attendance {
         enough(Stage::CollectMaskedVectors, survivors.len(), threshold + 1)?;
         let masked = masked(graph, &sharing, &survivors);
         reach(Stage::CollectMaskedVectors, graph, &masked, &survivors, threshold)?;
+        connected(graph, &survivors)?;
         let unmaskers = &survivors & &self.at(Stage::Unmask);
         enough(Stage::Unmask, unmaskers.len(), threshold)?;
         reach(Stage::Unmask, graph, &masked, &unmaskers, threshold)?;
@@ -111,6 +112,21 @@ impl Attendance {
         reach(stage, graph, &answered, &answered, threshold)?;
         Ok(sharing)
     }
+}
+
+/// The part of the lowest id, grown by one ring of neighbours after the other, must be all.
+fn connected(graph: &Neighbours, survivors: &Clients) -> Result<(), Abort> {
+    let mut part: Clients = survivors.first().copied().into_iter().collect();
+    loop {
+        let near = part.iter().flat_map(|client| &graph[client]).copied().collect();
+        let grown: Clients = &part | &(survivors & &near);
+        if grown == part {
+            break;
+        }
+        part = grown;
+    }
+    let (survivors, part) = (survivors.len(), part.len());
+    if part < survivors { Err(Abort::Disconnected { survivors, part }) } else { Ok(()) }
 }
 
 /// Clients whose secret the sum needs: survivors, and the dropped that a survivor is masked against.

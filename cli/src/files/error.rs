@@ -12,6 +12,18 @@ pub enum FileError {
     /// There is nothing to read.
     #[error("no update files are given")]
     NoFiles,
+    /// The same file is given twice; it can be the update of one client only.
+    #[error("{} is given twice; each client needs a file of its own", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The mean would be written over an update.
+    #[error("{} is one of the updates; write the mean somewhere else", path.display())]
+    OverInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system did not let us read it.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {

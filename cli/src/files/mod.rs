@@ -102,6 +102,18 @@ pub fn write(path: &Path, layout: &Layout, values: &Values) -> Result<(), FileEr
     Ok(())
 }
 
+/// Checks that [`write`] can put this layout there, as far as can be known without the values. Nothing is
+/// left behind.
+///
+/// # Errors
+///
+/// The format cannot hold the layout, or no file can be made in that folder.
+pub fn check_writable(path: &Path, layout: &Layout) -> Result<(), FileError> {
+    check_layout(path, Format::of(path)?, layout)?;
+    let temporary = temporary_beside(path);
+    temporary.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+}
+
 fn check_fits(
     path: &Path,
     format: Format,
@@ -112,6 +124,10 @@ fn check_fits(
         let (have, need) = (values.len(), layout.elements());
         return Err(FileError::WrongNumberOfValues { path: path.into(), have, need });
     }
+    check_layout(path, format, layout)
+}
+
+fn check_layout(path: &Path, format: Format, layout: &Layout) -> Result<(), FileError> {
     if format == Format::Npy && layout.tensors().len() != 1 {
         return Err(FileError::NotOneArray { path: path.into(), tensors: layout.tensors().len() });
     }

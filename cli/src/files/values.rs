@@ -50,6 +50,14 @@ impl Values {
         }
     }
 
+    /// How many lie outside of plus or minus `range`.
+    pub fn beyond(&self, range: f64) -> usize {
+        match self {
+            Self::F32(v) => v.iter().filter(|&&x| f64::from(x).abs() > range).count(),
+            Self::F64(v) => v.iter().filter(|&&x| x.abs() > range).count(),
+        }
+    }
+
     /// Makes room, or says that there is none.
     pub(super) fn reserve(&mut self, more: usize) -> Option<()> {
         match self {

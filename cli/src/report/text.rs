@@ -122,7 +122,7 @@ impl Unmask {
 
 fn sentence(check: &Check) -> String {
     let Check { largest_error, bound, clipped_elements, largest_error_with_clipping, .. } = check;
-    let verdict = if check.holds() { "within" } else { "ABOVE" };
+    let verdict = if check.holds { "within" } else { "ABOVE" };
     let mut text = format!(
         "Largest error against the plain weighted mean: {largest_error:.3e}, {verdict} the bound of {bound:.3e}."
     );

@@ -78,7 +78,7 @@ pub enum DequantizeError {
     #[error(transparent)]
     SumOverflow(#[from] SumOverflow),
     /// All weights are zero, or there is not even a weight lane, so there is no mean.
-    #[error("the sum of all weights is zero")]
+    #[error("the sum of all weights is zero, or too small a part of max_weight: lower that")]
     ZeroTotalWeight,
     /// The clipping range reaches beyond the largest number of the mean's float type.
     #[error("a mean within the clipping range may not be finite as f32: ask for f64")]

@@ -7,9 +7,9 @@
 //! in the order written:
 //!
 //! - `h = (q - 1) / 2`, the lane of zero (a whole or half number);
-//! - `s = (q - 1) / w_max`, and where both that and `w_max` are at least 1, its floor: lanes per unit of weight, so
+//! - `s = (q - 1) / w_max`, and where that is at least 1 and `w_max` is whole, its floor: lanes per unit of weight, so
 //!   that whole weights are exact;
-//! - the largest weight lane: `floor(w_max · s)` where `s` was floored, but not above `q - 1`; otherwise `q - 1`.
+//! - the largest weight lane: `w_max · s` where `s` was floored (a whole number of at most `q - 1`), otherwise `q - 1`.
 //!
 //! **Rounding.** For lane `i`, `v` is the `i`-th little-endian 32-bit word of the rounding seed's keystream, read as a
 //! signed number, and `r = (v + 0.5) · 2^-32`, which lies strictly between -1/2 and 1/2. `round(y, top)` is `y + r`,
@@ -267,13 +267,12 @@ impl Quantizer {
     }
 }
 
-/// s and the largest weight lane. Below a largest weight of 1 there are no whole weights to be exact about, and flooring
-/// could leave no lane but 0.
+/// s and the largest weight lane. Where the largest weight is not whole, a floored s would have no lane for it.
 fn weight_scale(quantization_range: u64, max_weight: f64) -> (f64, f64) {
     let top = (quantization_range - 1) as f64;
     let scale = top / max_weight;
-    if scale < 1.0 || max_weight < 1.0 {
+    if scale < 1.0 || max_weight.fract() != 0.0 {
         return (scale, top);
     }
-    (scale.floor(), (max_weight * scale.floor()).floor().min(top))
+    (scale.floor(), max_weight * scale.floor())
 }

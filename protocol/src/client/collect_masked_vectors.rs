@@ -106,7 +106,9 @@ impl CollectMaskedVectors {
     }
 
     fn mask_plan(&self, sharers: &[&Neighbour]) -> Result<MaskPlan, ServerMisbehaved> {
-        let mut masks = vec![(self.self_mask_seed.clone().into_seed(), Sign::Add)];
+        // With its final capacity from the start, the vector never moves seeds and leaves copies.
+        let mut masks = Vec::with_capacity(1 + sharers.len());
+        masks.push((self.self_mask_seed.clone().into_seed(), Sign::Add));
         for neighbour in sharers {
             masks.push((self.pairwise_seed(neighbour)?, sign(self.me.id, neighbour.client)));
         }

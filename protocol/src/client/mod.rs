@@ -25,6 +25,7 @@ use crate::{ClientId, SessionId, Stage};
 
 /// A client at any stage, for callers that route bytes and do not care which stage they belong to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Client {
     /// Waits for the round's parameters.
     Setup(Setup),

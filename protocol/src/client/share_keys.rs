@@ -81,8 +81,12 @@ impl ShareKeys {
         &self,
         peers: &[(ClientId, AdvertisedKeys)],
     ) -> Result<Vec<Channel>, ServerMisbehaved> {
-        let neighbours = peers.iter().filter(|&&(client, _)| client != self.me.id);
-        neighbours.map(|&(client, keys)| self.open_channel(client, keys)).collect()
+        // With its final capacity from the start, the vector never moves keys and leaves copies.
+        let mut channels = Vec::with_capacity(peers.len());
+        for &(client, keys) in peers.iter().filter(|&&(client, _)| client != self.me.id) {
+            channels.push(self.open_channel(client, keys)?);
+        }
+        Ok(channels)
     }
 
     fn open_channel(

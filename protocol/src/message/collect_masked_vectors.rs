@@ -34,10 +34,7 @@ impl Message for CollectRequest {
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let count = from.count(8 + SEALED_LEN)?;
-        let boxes = (0..count)
-            .map(|_| Ok((from.client()?, from.array()?)))
-            .collect::<Result<Vec<_>, Malformed>>()?;
+        let boxes = from.list(8 + SEALED_LEN, |from| Ok((from.client()?, from.array()?)))?;
         check_ascending(boxes.iter().map(|&(client, _)| client))?;
         from.finish()?;
         Ok((session, Self { boxes }))

@@ -4,6 +4,7 @@ use super::{AdvertisedKeys, Message, check_ascending, reader, writer};
 use crate::error::Malformed;
 use crate::keys::{Commitment, KEY_LEN};
 use crate::sealed::{SEALED_LEN, SealedPair};
+use crate::wire::Reader;
 use crate::{ClientId, SessionId, Stage};
 
 /// Server to client, share keys: the keys of its neighbours and its own, by ascending id.
@@ -29,10 +30,8 @@ impl Message for ShareKeysRequest {
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let count = from.count(8 + 2 * KEY_LEN)?;
-        let peers = (0..count)
-            .map(|_| Ok((from.client()?, AdvertisedKeys::read(&mut from)?)))
-            .collect::<Result<Vec<_>, Malformed>>()?;
+        let peers =
+            from.list(8 + 2 * KEY_LEN, |from| Ok((from.client()?, AdvertisedKeys::read(from)?)))?;
         check_ascending(peers.iter().map(|&(client, _)| client))?;
         from.finish()?;
         Ok((session, Self { peers }))
@@ -68,8 +67,7 @@ impl Message for SealedShares {
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
         let commitment = Commitment(from.array()?);
-        let count = from.count(SEALED_LEN)?;
-        let boxes = (0..count).map(|_| from.array()).collect::<Result<_, _>>()?;
+        let boxes = from.list(SEALED_LEN, Reader::array)?;
         from.finish()?;
         Ok((session, Self { commitment, boxes }))
     }

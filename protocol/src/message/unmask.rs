@@ -26,8 +26,7 @@ impl Message for UnmaskRequest {
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let count = from.count(8)?;
-        let survivors = (0..count).map(|_| from.client()).collect::<Result<Vec<_>, _>>()?;
+        let survivors = from.list(8, Reader::client)?;
         check_ascending(survivors.iter().copied())?;
         from.finish()?;
         Ok((session, Self { survivors }))
@@ -56,34 +55,37 @@ impl Message for RevealedShares {
     const FROM_SERVER: bool = false;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 4 + self.shares.len() * (1 + KEY_LEN));
+        let mut to = writer::<Self>(session, 4 + self.shares.len() * REVEALED_LEN);
         to.count(self.shares.len());
         for revealed in &self.shares {
             let (tag, share) = match revealed {
-                Revealed::Nothing => (0, None),
-                Revealed::SelfMaskSeed(share) => (1, Some(share)),
-                Revealed::MaskSecretKey(share) => (2, Some(share)),
+                Revealed::Nothing => (0, &[0; KEY_LEN]),
+                Revealed::SelfMaskSeed(share) => (1, &share.0),
+                Revealed::MaskSecretKey(share) => (2, &share.0),
             };
             to.u8(tag);
-            to.bytes(share.map_or(&[], |share| &share.0));
+            to.bytes(share);
         }
         to.into_bytes()
     }
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let count = from.count(1)?;
-        let shares = (0..count).map(|_| read_revealed(&mut from)).collect::<Result<_, _>>()?;
+        let shares = from.list(REVEALED_LEN, read_revealed)?;
         from.finish()?;
         Ok((session, Self { shares }))
     }
 }
 
+/// Bytes of an entry: a tag, and a share or as many zeros.
+const REVEALED_LEN: usize = 1 + KEY_LEN;
+
 fn read_revealed(from: &mut Reader<'_>) -> Result<Revealed, Malformed> {
-    match from.u8()? {
-        0 => Ok(Revealed::Nothing),
-        1 => Ok(Revealed::SelfMaskSeed(Share(from.array()?))),
-        2 => Ok(Revealed::MaskSecretKey(Share(from.array()?))),
+    let (tag, share) = (from.u8()?, Share(from.array()?));
+    match tag {
+        0 if share.0 == [0; KEY_LEN] => Ok(Revealed::Nothing),
+        1 => Ok(Revealed::SelfMaskSeed(share)),
+        2 => Ok(Revealed::MaskSecretKey(share)),
         _ => Err(Malformed::Tag),
     }
 }

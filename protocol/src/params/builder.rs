@@ -95,8 +95,11 @@ impl ParamsBuilder {
         if !(2..=cohort_size).contains(&num_shares) {
             return Err(InvalidParams::NumShares { num_shares, cohort_size });
         }
+        if num_shares >= cohort_size - 1 {
+            return Ok(cohort_size - 1);
+        }
         let odd = num_shares % 2 == 1 && cohort_size % 2 == 1;
-        Ok((num_shares + u32::from(odd)).min(cohort_size - 1))
+        Ok(num_shares + u32::from(odd))
     }
 
     fn threshold(&self, shares: u32) -> Result<u32, InvalidParams> {

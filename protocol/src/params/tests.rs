@@ -221,3 +221,12 @@ fn numbers_that_are_none_are_not_decoded() {
         }
     }
 }
+
+/// The largest numbers that the wire can carry must not overflow on the way to a refusal.
+#[test]
+fn the_largest_cohort_is_refused_and_not_wrapped() {
+    for num_shares in [u32::MAX, u32::MAX - 1, u32::MAX - 2] {
+        let params = Params::secagg_plus(u32::MAX, 1, num_shares, u32::MAX - 2).build();
+        assert!(matches!(params, Err(InvalidParams::Overflow(_))), "{params:?}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::message::{MaskedVector, Message, Outgoing, UnmaskRequest};
 use crate::{ClientId, Stage};
 
 /// Stage 2: adds up masked vectors from U2. However many come, there is one accumulator.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CollectMaskedVectors {
     round: Round,
     members: Members,
@@ -59,6 +59,21 @@ impl CollectMaskedVectors {
         Ok(())
     }
 
+    /// Survivors that do not hang together would be unmasked in parts, and the server would learn the
+    /// sum of each.
+    fn check_connected(&self) -> Result<(), Abort> {
+        let mut part = BTreeSet::new();
+        let mut next: Vec<_> = self.survivors.first().copied().into_iter().collect();
+        while let Some(position) = next.pop() {
+            if part.insert(position) {
+                let neighbours = self.members.graph.neighbours(position).iter().copied();
+                next.extend(neighbours.filter(|neighbour| self.survivors.contains(neighbour)));
+            }
+        }
+        let (survivors, part) = (self.survivors.len(), part.len());
+        if part < survivors { Err(Abort::Disconnected { survivors, part }) } else { Ok(()) }
+    }
+
     fn surviving_neighbours(&self, position: usize) -> usize {
         let neighbours = self.members.graph.neighbours(position);
         neighbours.iter().filter(|neighbour| self.survivors.contains(neighbour)).count()
@@ -100,6 +115,7 @@ impl Collecting for CollectMaskedVectors {
             return Err(Abort::TooFew { stage: Stage::CollectMaskedVectors, have, need });
         }
         self.check_neighbourhoods()?;
+        self.check_connected()?;
         let outgoing = self.requests();
         let Self { round, members, commitments, sum, survivors } = self;
         Ok((Unmask::new(round, members, commitments, sum, survivors), outgoing))

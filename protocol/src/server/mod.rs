@@ -15,7 +15,7 @@ pub use collect_masked_vectors::CollectMaskedVectors;
 pub use recover::FalseShare;
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
-pub use unmask::{Aggregate, Recovered, Unmask};
+pub use unmask::{Aggregate, Reading, Recovered, Unmask};
 
 use secagg_kernels::Backend;
 
@@ -50,7 +50,7 @@ pub trait Collecting: Sized {
 }
 
 /// What the server knows from the start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Round {
     session: Session,
     backend: Backend,
@@ -67,7 +67,7 @@ impl Round {
 }
 
 /// U1 and the graph over it. Clients are named by their position in ascending order of ids.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Members {
     clients: Vec<ClientId>,
     keys: Vec<AdvertisedKeys>,

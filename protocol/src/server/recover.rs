@@ -27,6 +27,8 @@ pub(super) struct Recovery<'a> {
     shares: &'a Shares,
     basis: (Vec<usize>, LagrangeBasis),
     false_shares: Vec<FalseShare>,
+    /// Holders of false shares, by position.
+    suspects: BTreeSet<usize>,
 }
 
 /// A share that did not fit the secret its owner had published: either its holder lied when it
@@ -47,7 +49,8 @@ impl<'a> Recovery<'a> {
         shares: &'a Shares,
     ) -> Self {
         let basis = (Vec::new(), LagrangeBasis::new(&[]));
-        Self { session, members, unmaskers, shares, basis, false_shares: Vec::new() }
+        let (false_shares, suspects) = (Vec::new(), BTreeSet::new());
+        Self { session, members, unmaskers, shares, basis, false_shares, suspects }
     }
 
     /// The self mask of every survivor, and the pairwise masks between survivors and dropped
@@ -57,7 +60,8 @@ impl<'a> Recovery<'a> {
         commitments: &BTreeMap<usize, Commitment>,
         survivors: &BTreeSet<usize>,
     ) -> Result<MaskPlan, Abort> {
-        let mut masks = Vec::new();
+        // With its final capacity from the start, the vector never moves seeds and leaves copies.
+        let mut masks = Vec::with_capacity(self.count_masks(commitments, survivors));
         for (&owner, commitment) in commitments {
             if survivors.contains(&owner) {
                 masks.push((self.self_mask_seed(owner, commitment)?, Sign::Subtract));
@@ -66,6 +70,26 @@ impl<'a> Recovery<'a> {
             }
         }
         Ok(MaskPlan::new(self.session.params.prg(), masks))
+    }
+
+    fn count_masks(
+        &self,
+        commitments: &BTreeMap<usize, Commitment>,
+        survivors: &BTreeSet<usize>,
+    ) -> usize {
+        let dropped = commitments.keys().filter(|owner| !survivors.contains(owner));
+        let edges = dropped.map(|&owner| self.masked_against(owner, survivors).count());
+        survivors.len() + edges.sum::<usize>()
+    }
+
+    /// The survivors that a dropped client shares masks with.
+    fn masked_against(
+        &self,
+        dropped: usize,
+        survivors: &'a BTreeSet<usize>,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let neighbours = self.members.graph.neighbours(dropped).iter().copied();
+        neighbours.filter(|at| survivors.contains(at))
     }
 
     /// The false shares that were found on the way, by owner.
@@ -87,8 +111,7 @@ impl<'a> Recovery<'a> {
         survivors: &BTreeSet<usize>,
         masks: &mut Vec<(Seed, Sign)>,
     ) -> Result<(), Abort> {
-        let neighbours = self.members.graph.neighbours(dropped).iter();
-        let mut masked = neighbours.filter(|at| survivors.contains(at)).copied().peekable();
+        let mut masked = self.masked_against(dropped, survivors).peekable();
         if masked.peek().is_none() {
             return Ok(());
         }
@@ -159,12 +182,13 @@ impl<'a> Recovery<'a> {
     }
 
     /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there
-    /// are no more.
+    /// are no more. Suspects come last, so that a liar costs its search once and not for each owner.
     fn points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points: Vec<_> = shares.keys().copied().collect();
         if self.unmaskers.contains(&owner) {
-            points.insert(points.partition_point(|&point| point < owner), owner);
+            points.push(owner);
         }
+        points.sort_unstable_by_key(|point| (self.suspects.contains(point), *point));
         points.truncate(self.session.threshold() + 1);
         points
     }
@@ -190,6 +214,7 @@ impl<'a> Recovery<'a> {
         let omitted = (0..holders.len()).find(|&omitted| fits(&without(omitted)))?;
         let (holder, owner) = (self.members.client(holders[omitted]), self.members.client(owner));
         self.false_shares.push(FalseShare { holder, owner });
+        self.suspects.insert(holders[omitted]);
         Some(without(omitted))
     }
 }

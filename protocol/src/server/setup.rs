@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::{ClientId, Params, SessionId, Stage};
 
 /// Stage 0: collects two public keys from each client of the cohort.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Setup {
     round: Round,
     cohort: BTreeSet<ClientId>,

@@ -7,7 +7,7 @@ use crate::sealed::SealedPair;
 use crate::{ClientId, Stage};
 
 /// Stage 1: collects sealed shares from U1.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ShareKeys {
     round: Round,
     members: Members,

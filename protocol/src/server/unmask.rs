@@ -11,7 +11,7 @@ use crate::shamir::Share;
 use crate::{ClientId, Stage};
 
 /// Stage 3: collects shares from the survivors.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Unmask {
     round: Round,
     members: Members,
@@ -102,7 +102,8 @@ impl Collecting for Unmask {
         let plan = recovery.mask_plan(&commitments, &survivors)?;
         let false_shares = recovery.into_false_shares();
         let survivors = survivors.iter().map(|&at| members.client(at)).collect();
-        Ok((Recovered { round, plan, sum, survivors, false_shares }, Vec::new()))
+        let reading = Reading { round, survivors, false_shares };
+        Ok((Recovered { plan, sum, reading }, Vec::new()))
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
@@ -125,9 +126,15 @@ fn share(revealed: Revealed) -> Option<Share> {
 /// process's threads.
 #[derive(Debug)]
 pub struct Recovered {
-    round: Round,
     plan: MaskPlan,
     sum: Accumulator,
+    reading: Reading,
+}
+
+/// How a sum without masks is read: what to divide by, and whose updates are in it.
+#[derive(Debug)]
+pub struct Reading {
+    round: Round,
     survivors: Vec<ClientId>,
     false_shares: Vec<FalseShare>,
 }
@@ -142,21 +149,31 @@ impl Recovered {
     /// Takes the masks off, and reads the sum as a weighted mean.
     ///
     /// # Errors
-    /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
-    /// updates can make it.
+    /// As [`Reading::aggregate`]; [`Abort::Keystream`] for a vector longer than a mask.
     pub fn aggregate<F: Real>(mut self) -> Result<Aggregate<F>, Abort> {
-        let (backend, params) = (self.round.backend, &self.round.session.params);
-        self.sum.apply(backend, &self.plan)?;
-        let clients = self.survivors.len() as u64;
-        let result = self.sum.dequantize(backend, params.quantizer(), clients)?;
-        let WeightedMean { mean, total_weight } = result;
-        let Self { survivors, false_shares, .. } = self;
-        Ok(Aggregate { mean, total_weight, survivors, false_shares })
+        self.sum.apply(self.reading.round.backend, &self.plan)?;
+        self.reading.aggregate(&self.sum)
     }
 
-    /// The masked sum and the plan, for callers that apply it themselves.
-    pub fn into_parts(self) -> (Accumulator, MaskPlan) {
-        (self.sum, self.plan)
+    /// The masked sum, the plan that takes its masks off, and how to read what remains: for callers
+    /// that apply the plan themselves, range by range.
+    pub fn into_parts(self) -> (Accumulator, MaskPlan, Reading) {
+        (self.sum, self.plan, self.reading)
+    }
+}
+
+impl Reading {
+    /// Reads a sum without masks as a weighted mean.
+    ///
+    /// # Errors
+    /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
+    /// updates can make it, as it is where masks are left.
+    pub fn aggregate<F: Real>(self, sum: &Accumulator) -> Result<Aggregate<F>, Abort> {
+        let Self { round: Round { session, backend }, survivors, false_shares } = self;
+        let clients = survivors.len() as u64;
+        let result = sum.dequantize(backend, session.params.quantizer(), clients)?;
+        let WeightedMean { mean, total_weight } = result;
+        Ok(Aggregate { mean, total_weight, survivors, false_shares })
     }
 }
 
