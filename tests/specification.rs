@@ -3,6 +3,7 @@
 //! in the page or in the code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -48,7 +49,10 @@ fn vanishes(id: ClientId) -> Option<Stage> {
 }
 
 fn row(client: ClientId, message: &[u8]) -> Row {
-    let hash = Sha256::digest(message).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(message) {
+        let _ = write!(hash, "{byte:02x}");
+    }
     (message[1], client, message.len(), hash)
 }
 
