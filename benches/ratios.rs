@@ -23,6 +23,9 @@ fn main() {
 fn masks(turns: usize) {
     let ceiling = || fastest_rounds();
     for backend in Backend::available() {
+        let mut own = || rounds(backend);
+        let [own, fastest] = medians(turns, [&mut own, &mut { ceiling }]);
+        println!("{:<44} {:11} {:6.3}", format!("AES ceiling {backend} / AES ceiling"), "", fastest / own);
         for prg in Prg::ALL {
             let plan = plan(prg, MASKS);
             row::<u32>(turns, backend, &plan, &ceiling);
@@ -43,7 +46,11 @@ fn row<L: Lane>(turns: usize, backend: Backend, plan: &MaskPlan, ceiling: &dyn F
 
 /// The rounds of as many bytes with the widest instructions.
 fn fastest_rounds() {
-    black_box(ceiling::aes_rounds(Backend::detect(), (MASKS * BYTES) as u64));
+    rounds(Backend::detect());
+}
+
+fn rounds(backend: Backend) {
+    black_box(ceiling::aes_rounds(backend, (MASKS * BYTES) as u64));
 }
 
 /// The median times of several things to do, each done in every turn, in seconds of this thread on a core.
