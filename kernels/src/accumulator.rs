@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::arch::{Kernel, with_kernel};
+use crate::lane::Slices;
 use crate::{
     Backend, DequantizeError, KeystreamLimit, Lane, MaskPlan, Modulus, PackError, Quantizer, Real,
     pack,
@@ -94,7 +95,7 @@ impl Accumulator {
         let width = self.modulus.width();
         with_lanes!(&mut self.lanes, lanes => {
             let tiles = lanes.par_chunks_mut(TILE).zip(bytes.par_chunks(self.modulus.packed_len(TILE)));
-            tiles.for_each(|(lanes, bytes)| with_kernel!(backend, kernel => kernel.unpack_add(width, bytes, lanes)));
+            tiles.for_each(|(lanes, bytes)| with_kernel!(backend, kernel => kernel.unpack_add(width, bytes, Slices::lanes_mut(lanes))));
         });
         Ok(())
     }
@@ -107,7 +108,7 @@ impl Accumulator {
         let (width, bytes) = (self.modulus.width(), &mut out[start..]);
         with_lanes!(&self.lanes, lanes => {
             let tiles = lanes.par_chunks(TILE).zip(bytes.par_chunks_mut(self.modulus.packed_len(TILE)));
-            tiles.for_each(|(lanes, bytes)| with_kernel!(backend, kernel => kernel.pack(width, lanes, bytes)));
+            tiles.for_each(|(lanes, bytes)| with_kernel!(backend, kernel => kernel.pack(width, Slices::lanes(lanes), bytes)));
         });
     }
 

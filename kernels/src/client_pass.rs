@@ -113,7 +113,7 @@ impl ClientPass<'_> {
         let bad = quantize.tile(self.backend, first_lane, lanes);
         if bad.is_none() {
             self.plan.apply_tile(self.backend, first_lane as u64, lanes);
-            with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), lanes, bytes));
+            with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), L::lanes(lanes), bytes));
         }
         bad
     }

@@ -9,7 +9,7 @@ use zeroize::{DefaultIsZeroes, Zeroize};
 /// Sums wrap in the word. Since 2^b divides the word's range, they are reduced to b bits only when they leave the
 /// vector. The trait is sealed.
 pub trait Lane:
-    sealed::Sealed + Copy + Default + Eq + Debug + Send + Sync + Zeroize + DefaultIsZeroes + 'static
+    Word + Slices + Default + Eq + Debug + Send + Sync + Zeroize + DefaultIsZeroes + 'static
 {
     /// Bits in the word.
     const BITS: u32;
@@ -37,13 +37,51 @@ pub trait Lane:
     fn wrapping_sub(self, other: Self) -> Self;
 }
 
+pub(crate) use sealed::{Lanes, LanesMut, Slices, Word};
+
 mod sealed {
-    pub trait Sealed {}
+    /// A plain word: any bits are a value. Besides the lanes, the byte is one.
+    pub trait Word: Copy {}
+
+    impl Word for u8 {}
+
+    /// Lanes of whatever word. Functions that take these are compiled once, in this crate, where functions that are generic
+    /// over the lane would be compiled once more in every crate that calls them.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Lanes<'a> {
+        U16(&'a [u16]),
+        U32(&'a [u32]),
+        U64(&'a [u64]),
+    }
+
+    /// The same, to be written.
+    #[derive(Debug)]
+    pub enum LanesMut<'a> {
+        U16(&'a mut [u16]),
+        U32(&'a mut [u32]),
+        U64(&'a mut [u64]),
+    }
+
+    /// Says which word it is.
+    pub trait Slices: Sized {
+        fn lanes(lanes: &[Self]) -> Lanes<'_>;
+        fn lanes_mut(lanes: &mut [Self]) -> LanesMut<'_>;
+    }
 }
 
 macro_rules! lane {
-    ($word:ty) => {
-        impl sealed::Sealed for $word {}
+    ($word:ty, $variant:ident) => {
+        impl Word for $word {}
+
+        impl Slices for $word {
+            fn lanes(lanes: &[Self]) -> Lanes<'_> {
+                Lanes::$variant(lanes)
+            }
+
+            fn lanes_mut(lanes: &mut [Self]) -> LanesMut<'_> {
+                LanesMut::$variant(lanes)
+            }
+        }
 
         impl Lane for $word {
             const BITS: u32 = <$word>::BITS;
@@ -77,6 +115,6 @@ macro_rules! lane {
     };
 }
 
-lane!(u16);
-lane!(u32);
-lane!(u64);
+lane!(u16, U16);
+lane!(u32, U32);
+lane!(u64, U64);

@@ -42,6 +42,7 @@
 mod accumulator;
 mod arch;
 mod backend;
+pub mod ceiling;
 mod client_pass;
 mod lane;
 mod mask;
@@ -52,7 +53,9 @@ pub mod quantize;
 mod seed;
 
 pub use accumulator::{Accumulator, WeightedMean};
-pub use backend::{Backend, UnknownBackend};
+#[cfg(target_arch = "x86_64")]
+pub use arch::{avx2::Avx2, avx512::Avx512};
+pub use backend::{Backend, BackendError};
 pub use client_pass::{ClientPass, ClientPassError};
 pub use lane::Lane;
 pub use mask::{MaskPlan, Sign};

@@ -5,11 +5,12 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::arch::{Kernel, with_kernel};
-use crate::prg::Key;
+use crate::prg::{Aes128CtrKey, ChaCha20Key};
 use crate::{Backend, KeystreamLimit, Lane, Prg, Seed};
 
 /// Bytes of the vector that one thread works on at a time. Every seed passes over a tile while it sits in the first
-/// cache, so the vector travels through memory once, not once per seed.
+/// cache, so the vector travels through memory once, not once per seed. Tiles begin at multiples of their size, wherever
+/// a range begins, so that generators work in whole groups of blocks.
 const TILE_BYTES: usize = 16 << 10;
 
 /// Whether a mask is added or subtracted. Of two clients that share a seed, one does each.
@@ -38,7 +39,7 @@ impl std::ops::Neg for Sign {
 /// Lane i of a mask is the i-th little-endian word of the seed's keystream, in words of the lane's size. Lanes wrap.
 /// The result is the same, bit for bit, however the vector is split into ranges, tiles and threads.
 ///
-/// The key schedules are made once and wiped on drop; a mask takes up to about 800 bytes of memory.
+/// The key schedules are made once and wiped on drop; a mask takes up to about 1000 bytes of memory.
 ///
 /// ```
 /// use secagg_kernels::{Backend, MaskPlan, Prg, Seed, Sign};
@@ -57,32 +58,45 @@ impl std::ops::Neg for Sign {
 /// # Ok::<(), secagg_kernels::KeystreamLimit>(())
 /// ```
 pub struct MaskPlan {
-    prg: Prg,
-    masks: Vec<(Key, Sign)>,
+    masks: Masks,
+}
+
+/// The masks of a plan, all of one generator.
+pub(crate) enum Masks {
+    Aes128Ctr(Vec<(Aes128CtrKey, Sign)>),
+    ChaCha20(Vec<(ChaCha20Key, Sign)>),
 }
 
 impl MaskPlan {
     /// A plan of one mask per seed. The order has no influence on the result.
     pub fn new(prg: Prg, masks: impl IntoIterator<Item = (Seed, Sign)>) -> Self {
-        Self {
-            prg,
-            masks: masks.into_iter().map(|(seed, sign)| (Key::new(prg, &seed), sign)).collect(),
-        }
+        let masks = masks.into_iter();
+        let masks = match prg {
+            Prg::Aes128Ctr => Masks::Aes128Ctr(keyed(masks, Aes128CtrKey::new)),
+            Prg::ChaCha20 => Masks::ChaCha20(keyed(masks, ChaCha20Key::new)),
+        };
+        Self { masks }
     }
 
     /// The generator that expands the seeds.
     pub fn prg(&self) -> Prg {
-        self.prg
+        match &self.masks {
+            Masks::Aes128Ctr(_) => Prg::Aes128Ctr,
+            Masks::ChaCha20(_) => Prg::ChaCha20,
+        }
     }
 
     /// The number of masks.
     pub fn len(&self) -> usize {
-        self.masks.len()
+        match &self.masks {
+            Masks::Aes128Ctr(masks) => masks.len(),
+            Masks::ChaCha20(masks) => masks.len(),
+        }
     }
 
     /// Whether there are no masks.
     pub fn is_empty(&self) -> bool {
-        self.masks.is_empty()
+        self.len() == 0
     }
 
     /// Adds and subtracts lanes `first_lane..first_lane + lanes.len()` of all masks to `lanes`, on the threads of the
@@ -98,8 +112,11 @@ impl MaskPlan {
     ) -> Result<(), KeystreamLimit> {
         self.check::<L>(first_lane, lanes.len())?;
         let tile_lanes = TILE_BYTES / L::BYTES;
-        lanes.par_chunks_mut(tile_lanes).enumerate().for_each(|(index, tile)| {
-            self.apply_tile(backend, first_lane + (index * tile_lanes) as u64, tile);
+        let to_boundary = (first_lane.wrapping_neg() % tile_lanes as u64) as usize;
+        let (first_tile, rest) = lanes.split_at_mut(to_boundary.min(lanes.len()));
+        self.apply_tile(backend, first_lane, first_tile);
+        rest.par_chunks_mut(tile_lanes).enumerate().for_each(|(index, tile)| {
+            self.apply_tile(backend, first_lane + (to_boundary + index * tile_lanes) as u64, tile);
         });
         Ok(())
     }
@@ -110,7 +127,7 @@ impl MaskPlan {
         first_lane: u64,
         lanes: usize,
     ) -> Result<(), KeystreamLimit> {
-        self.prg.check((u128::from(first_lane) + lanes as u128) * L::BYTES as u128)
+        self.prg().check((u128::from(first_lane) + lanes as u128) * L::BYTES as u128)
     }
 
     /// The same as [`apply`](Self::apply) for a checked range that fits in cache, on the calling thread.
@@ -121,9 +138,11 @@ impl MaskPlan {
 
 impl fmt::Debug for MaskPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MaskPlan")
-            .field("prg", &self.prg)
-            .field("masks", &self.masks.len())
-            .finish()
+        f.debug_struct("MaskPlan").field("prg", &self.prg()).field("masks", &self.len()).finish()
     }
+}
+
+/// Makes every seed ready for its generator.
+fn keyed<K>(masks: impl Iterator<Item = (Seed, Sign)>, new: fn(&Seed) -> K) -> Vec<(K, Sign)> {
+    masks.map(|(seed, sign)| (new(&seed), sign)).collect()
 }

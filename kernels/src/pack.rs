@@ -58,7 +58,7 @@ pub fn pack<L: Lane>(
 ) -> Result<(), PackError> {
     check_lane::<L>(modulus)?;
     check_len(modulus, lanes.len(), out.len())?;
-    with_kernel!(backend, kernel => kernel.pack(modulus.width(), lanes, out));
+    with_kernel!(backend, kernel => kernel.pack(modulus.width(), L::lanes(lanes), out));
     Ok(())
 }
 
@@ -90,7 +90,7 @@ pub fn unpack<L: Lane>(
 ) -> Result<(), PackError> {
     check_lane::<L>(modulus)?;
     check_bytes(modulus, lanes.len(), bytes)?;
-    with_kernel!(backend, kernel => kernel.unpack(modulus.width(), bytes, lanes));
+    with_kernel!(backend, kernel => kernel.unpack(modulus.width(), bytes, L::lanes_mut(lanes)));
     Ok(())
 }
 
@@ -106,7 +106,7 @@ pub fn unpack_add<L: Lane>(
 ) -> Result<(), PackError> {
     check_lane::<L>(modulus)?;
     check_bytes(modulus, lanes.len(), bytes)?;
-    with_kernel!(backend, kernel => kernel.unpack_add(modulus.width(), bytes, lanes));
+    with_kernel!(backend, kernel => kernel.unpack_add(modulus.width(), bytes, L::lanes_mut(lanes)));
     Ok(())
 }
 

@@ -2,10 +2,19 @@
 
 pub(crate) mod generic;
 pub(crate) mod portable;
+pub(crate) mod register;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+mod gates;
+
+use crate::lane::{Lanes, LanesMut};
+use crate::mask::Masks;
 use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
-use crate::{Lane, Real, Sign};
+use crate::{Lane, Real};
 
 /// Everything a backend must do. All backends give the same bits.
 ///
@@ -15,7 +24,7 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     fn expand(self, key: &Key, first_byte: u64, out: &mut [u8]);
 
     /// Adds or subtracts the mask of every key to one tile, whose first lane is number `first_lane` of the mask.
-    fn apply_masks<L: Lane>(self, masks: &[(Key, Sign)], first_lane: u64, tile: &mut [L]);
+    fn apply_masks<L: Lane>(self, masks: &Masks, first_lane: u64, tile: &mut [L]);
 
     /// Quantizes elements into lanes of the same number, `first_lane` being the number of the first in the vector.
     /// Answers the index in `elements` of the first that is not finite; the lanes are then meaningless.
@@ -37,13 +46,16 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     ) -> Option<usize>;
 
     /// Packs lanes of `width` bits over `out`.
-    fn pack<L: Lane>(self, width: u32, lanes: &[L], out: &mut [u8]);
+    fn pack(self, width: u32, lanes: Lanes<'_>, out: &mut [u8]);
 
     /// Unpacks lanes of `width` bits and writes them over `lanes`.
-    fn unpack<L: Lane>(self, width: u32, bytes: &[u8], lanes: &mut [L]);
+    fn unpack(self, width: u32, bytes: &[u8], lanes: LanesMut<'_>);
 
     /// Unpacks lanes of `width` bits and adds them to `lanes`.
-    fn unpack_add<L: Lane>(self, width: u32, bytes: &[u8], lanes: &mut [L]);
+    fn unpack_add(self, width: u32, bytes: &[u8], lanes: LanesMut<'_>);
+
+    /// Does ten AES rounds for every 16 of so many bytes, rounded up, and answers something of the result.
+    fn aes_rounds(self, bytes: u64) -> u64;
 }
 
 /// Evaluates an expression with the kernel that a [`Backend`](crate::Backend) stands for: the one place where a backend is chosen.
@@ -54,6 +66,13 @@ macro_rules! with_kernel {
                 let $kernel = crate::arch::portable::Portable;
                 $body
             }
+            #[cfg(target_arch = "x86_64")]
+            crate::Backend::Avx2(token) => match token.kernel() {
+                crate::arch::avx2::Kernels::Vaes($kernel) => $body,
+                crate::arch::avx2::Kernels::AesNi($kernel) => $body,
+            },
+            #[cfg(target_arch = "x86_64")]
+            crate::Backend::Avx512($kernel) => $body,
         }
     };
 }

@@ -2,14 +2,18 @@
 
 use aes::Aes128Enc;
 use aes::cipher::KeyInit;
+use aes::hazmat::{Block, cipher_round, inv_mix_columns};
 use zeroize::Zeroize;
 
 use crate::Seed;
 
+const ROUNDS: usize = 10;
+
 /// The key schedule of one seed, and the 12 bytes that its counter blocks begin with.
 pub(crate) struct Aes128CtrKey {
-    /// Wipes itself on drop.
+    /// For the portable backend, which knows best in what form it wants its keys. Wipes itself on drop.
     pub(crate) cipher: Aes128Enc,
+    round_keys: [[u8; 16]; ROUNDS + 1],
     nonce: [u8; 12],
 }
 
@@ -19,7 +23,14 @@ impl Aes128CtrKey {
     pub(crate) fn new(seed: &Seed) -> Self {
         let (key, rest) = seed.as_bytes().split_first_chunk::<16>().expect("32 bytes");
         let (nonce, _) = rest.split_first_chunk().expect("16 bytes");
-        Self { cipher: Aes128Enc::new(key.into()), nonce: *nonce }
+        let cipher = Aes128Enc::new(key.into());
+        Self { cipher, round_keys: round_keys(key), nonce: *nonce }
+    }
+
+    /// The keys of the eleven additions, as FIPS 197 orders their bytes.
+    #[inline(always)]
+    pub(crate) fn round_keys(&self) -> &[[u8; 16]; ROUNDS + 1] {
+        &self.round_keys
     }
 
     /// The input of the cipher for block number `block`.
@@ -34,6 +45,34 @@ impl Aes128CtrKey {
 
 impl Drop for Aes128CtrKey {
     fn drop(&mut self) {
+        self.round_keys.zeroize();
         self.nonce.zeroize();
     }
+}
+
+/// The key expansion of FIPS 197, in constant time.
+fn round_keys(key: &[u8; 16]) -> [[u8; 16]; ROUNDS + 1] {
+    let mut keys = [*key; ROUNDS + 1];
+    let mut constant = 1_u8;
+    for round in 0..ROUNDS {
+        let old = keys[round];
+        let mut word = substituted([old[13], old[14], old[15], old[12]]);
+        word[0] ^= constant;
+        constant = (constant << 1) ^ ((constant >> 7) * 0x1b);
+        for (i, byte) in old.iter().enumerate() {
+            word[i % 4] ^= byte;
+            keys[round + 1][i] = word[i % 4];
+        }
+    }
+    keys
+}
+
+/// The S-box of four bytes, by an AES round: shifting rows does nothing to four equal columns, and what mixing the
+/// columns does is undone.
+fn substituted(word: [u8; 4]) -> [u8; 4] {
+    let mut block = Block::default();
+    block.as_chunks_mut().0.fill(word);
+    cipher_round(&mut block, &Block::default());
+    inv_mix_columns(&mut block);
+    *block.first_chunk().expect("16 bytes")
 }

@@ -131,14 +131,14 @@ impl FromStr for Prg {
 
 /// A seed made ready for its generator; wiped on drop.
 pub(crate) enum Key {
-    Aes128Ctr(Aes128CtrKey),
+    Aes128Ctr(Box<Aes128CtrKey>),
     ChaCha20(ChaCha20Key),
 }
 
 impl Key {
     pub(crate) fn new(prg: Prg, seed: &Seed) -> Self {
         match prg {
-            Prg::Aes128Ctr => Self::Aes128Ctr(Aes128CtrKey::new(seed)),
+            Prg::Aes128Ctr => Self::Aes128Ctr(Box::new(Aes128CtrKey::new(seed))),
             Prg::ChaCha20 => Self::ChaCha20(ChaCha20Key::new(seed)),
         }
     }

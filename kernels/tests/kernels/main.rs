@@ -4,6 +4,7 @@
 #![allow(clippy::float_cmp)]
 
 mod accumulator;
+mod backends;
 mod client_pass;
 mod dequantize;
 mod mask;

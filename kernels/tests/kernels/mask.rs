@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use secagg_kernels::{Backend, KeystreamLimit, Lane, MaskPlan, Prg, Seed, Sign};
 
-use crate::support::{mask, on_threads, painted, seed};
+use crate::support::{all_agree, mask, on_threads, painted, seed};
 
 /// Three masks of both signs.
 fn masks() -> [(Seed, Sign); 3] {
@@ -14,9 +14,12 @@ fn plan(prg: Prg) -> MaskPlan {
     MaskPlan::new(prg, masks())
 }
 
-fn applied<L: Lane>(plan: &MaskPlan, first_lane: u64, mut lanes: Vec<L>) -> Vec<L> {
-    plan.apply(Backend::detect(), first_lane, &mut lanes).unwrap();
-    lanes
+fn applied<L: Lane>(plan: &MaskPlan, first_lane: u64, lanes: &[L]) -> Vec<L> {
+    all_agree(|backend| {
+        let mut lanes = lanes.to_vec();
+        plan.apply(backend, first_lane, &mut lanes).unwrap();
+        lanes
+    })
 }
 
 /// The sum of the masks, one lane at a time.
@@ -33,9 +36,10 @@ fn model<L: Lane>(prg: Prg, mut lanes: Vec<L>) -> Vec<L> {
     lanes
 }
 
-/// Lengths around a block, around what a backend makes at once (1 KiB), and around one and three tiles (16 KiB).
+/// Lengths around a block, around what a backend makes at once (128 bytes to 1 KiB), and around one and three tiles
+/// (16 KiB).
 fn lengths<L: Lane>() -> impl Iterator<Item = usize> {
-    let bytes = [0_usize, 16, 64, 1024, 16 << 10, 48 << 10];
+    let bytes = [0_usize, 16, 64, 128, 256, 512, 1024, 16 << 10, 48 << 10];
     bytes.into_iter().flat_map(|bytes| (bytes / L::BYTES).saturating_sub(2)..=bytes / L::BYTES + 2)
 }
 
@@ -43,7 +47,7 @@ fn a_plan_is_the_sum_of_its_masks<L: Lane>() {
     for prg in Prg::ALL {
         for len in lengths::<L>() {
             assert_eq!(
-                applied::<L>(&plan(prg), 0, painted(len)),
+                applied::<L>(&plan(prg), 0, &painted(len)),
                 model(prg, painted(len)),
                 "{prg} {len}"
             );
@@ -63,7 +67,7 @@ fn a_plan_is_the_sum_of_its_masks_in_every_word() {
 fn any_cut_gives_the_same_lanes() {
     const LEN: usize = 9000; // two tiles of u32 and a bit
     for prg in Prg::ALL {
-        let whole = applied::<u32>(&plan(prg), 0, painted(LEN));
+        let whole = applied::<u32>(&plan(prg), 0, &painted(LEN));
         for cut in [0, 1, 3, 4, 5, 15, 16, 17, 255, 256, 4095, 4096, 4097, 8191, LEN - 1, LEN] {
             let mut parts = painted::<u32>(LEN);
             let (first, second) = parts.split_at_mut(cut);
@@ -77,7 +81,7 @@ fn any_cut_gives_the_same_lanes() {
 #[test]
 fn any_number_of_threads_gives_the_same_lanes() {
     for prg in Prg::ALL {
-        let by = |threads| on_threads(threads, || applied::<u64>(&plan(prg), 5, painted(20_000)));
+        let by = |threads| on_threads(threads, || applied::<u64>(&plan(prg), 5, &painted(20_000)));
         let one = by(1);
         assert_eq!(by(2), one);
         assert_eq!(by(3), one);
@@ -96,7 +100,7 @@ fn beyond_the_limit_no_lane_is_touched() {
             );
             assert_eq!(lanes, painted::<u32>(10));
         }
-        assert_ne!(applied::<u32>(&plan(prg), last - 10, painted(10)), painted(10));
+        assert_ne!(applied::<u32>(&plan(prg), last - 10, &painted(10)), painted(10));
     }
 }
 
@@ -104,7 +108,7 @@ fn beyond_the_limit_no_lane_is_touched() {
 fn an_empty_plan_changes_nothing() {
     let plan = MaskPlan::new(Prg::ChaCha20, []);
     assert!(plan.is_empty() && plan.prg() == Prg::ChaCha20);
-    assert_eq!(applied::<u16>(&plan, 0, painted(99)), painted(99));
+    assert_eq!(applied::<u16>(&plan, 0, &painted(99)), painted(99));
 }
 
 fn any_masks() -> impl Strategy<Value = Vec<(u8, bool)>> {
@@ -120,8 +124,8 @@ proptest! {
     #[test]
     fn masks_come_off_again(masks in any_masks(), first in 0_u64..1 << 33, len in 0_usize..6000) {
         for prg in Prg::ALL {
-            let masked = applied::<u32>(&plan_of(prg, &masks, false), first, painted(len));
-            prop_assert_eq!(applied(&plan_of(prg, &masks, true), first, masked), painted(len));
+            let masked = applied::<u32>(&plan_of(prg, &masks, false), first, &painted(len));
+            prop_assert_eq!(applied(&plan_of(prg, &masks, true), first, &masked), painted(len));
         }
     }
 
@@ -130,8 +134,8 @@ proptest! {
         let mut turned = masks.clone();
         turned.rotate_left(turn.min(masks.len()));
         for prg in Prg::ALL {
-            let one = applied::<u64>(&plan_of(prg, &masks, false), 0, painted(len));
-            prop_assert_eq!(one, applied(&plan_of(prg, &turned, false), 0, painted(len)));
+            let one = applied::<u64>(&plan_of(prg, &masks, false), 0, &painted(len));
+            prop_assert_eq!(one, applied(&plan_of(prg, &turned, false), 0, &painted(len)));
         }
     }
 
@@ -139,7 +143,7 @@ proptest! {
     fn ranges_compose(masks in any_masks(), first in 0_u64..1 << 33, cuts in prop::collection::vec(0_usize..3000, 0..4)) {
         for prg in Prg::ALL {
             let plan = plan_of(prg, &masks, false);
-            let whole = applied::<u16>(&plan, first, painted(3000));
+            let whole = applied::<u16>(&plan, first, &painted(3000));
             let mut cuts = [&cuts[..], &[0, 3000]].concat();
             cuts.sort_unstable();
             let mut parts = painted::<u16>(3000);

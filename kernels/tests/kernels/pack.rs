@@ -23,8 +23,7 @@ fn lengths() -> impl Iterator<Item = usize> {
 
 /// Painted lanes have bits above the width, which packing must cut off.
 fn widths_round_trip<L: Lane>() {
-    let backend = Backend::detect();
-    for width in 1..=L::BITS {
+    for (backend, width) in Backend::available().flat_map(|b| (1..=L::BITS).map(move |w| (b, w))) {
         let modulus = modulus(width);
         for len in lengths() {
             let lanes = painted::<L>(len);

@@ -6,12 +6,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use secagg_kernels::{Backend, KeystreamLimit, Prg, Seed};
 
-use crate::support::{hex, seed};
+use crate::support::{all_agree, hex, seed};
 
 fn expand(prg: Prg, seed: &Seed, first_byte: u64, len: usize) -> Vec<u8> {
-    let mut out = vec![0xa5; len];
-    prg.expand(Backend::detect(), seed, first_byte, &mut out).unwrap();
-    out
+    all_agree(|backend| {
+        let mut out = vec![0xa5; len];
+        prg.expand(backend, seed, first_byte, &mut out).unwrap();
+        out
+    })
 }
 
 /// NIST SP 800-38A, F.5.1. Its first counter block ends in fcfdfeff, so it is block 0xfcfdfeff of our keystream.

@@ -6,7 +6,7 @@ use secagg_kernels::{
     QuantizeError, Quantizer, Real, Seed, SumOverflow,
 };
 
-use crate::support::{mask, modulus, rng, seed, unit};
+use crate::support::{all_agree, mask, modulus, rng, seed, unit};
 
 fn quantizer(clipping_range: f64, quantization_range: u64, max_weight: f64) -> Quantizer {
     Quantizer::new(clipping_range, quantization_range, max_weight).unwrap()
@@ -23,11 +23,11 @@ fn quantize<L: Lane>(
     weight: f64,
     update: &[impl Real],
 ) -> Vec<L> {
-    let mut lanes = vec![L::default(); update.len() + 1];
-    quantizer
-        .quantize(Backend::detect(), Prg::default(), rounding, weight, update, &mut lanes)
-        .unwrap();
-    lanes
+    all_agree(|backend| {
+        let mut lanes = vec![L::default(); update.len() + 1];
+        quantizer.quantize(backend, Prg::default(), rounding, weight, update, &mut lanes).unwrap();
+        lanes
+    })
 }
 
 fn refusal(weight: f64, update: &[f64]) -> QuantizeError {

@@ -2,7 +2,16 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use secagg_kernels::{Lane, Modulus, Prg, Seed};
+use secagg_kernels::{Backend, Lane, Modulus, Prg, Seed};
+
+/// The answer of every backend of this machine, which must be one.
+pub(crate) fn all_agree<T: PartialEq>(answer: impl Fn(Backend) -> T) -> T {
+    let truth = answer(Backend::Portable);
+    for backend in Backend::available() {
+        assert!(answer(backend) == truth, "{backend} differs from portable");
+    }
+    truth
+}
 
 /// A seed whose bytes all differ from each other and from those of the seeds around it.
 pub(crate) fn seed(number: u8) -> Seed {
@@ -34,7 +43,7 @@ pub(crate) fn unit(rng: &mut impl Rng) -> f64 {
 /// The mask of one seed, from the keystream bytes.
 pub(crate) fn mask<L: Lane>(prg: Prg, seed: &Seed, len: usize) -> Vec<L> {
     let mut bytes = vec![0; len * L::BYTES];
-    prg.expand(secagg_kernels::Backend::Portable, seed, 0, &mut bytes).unwrap();
+    prg.expand(Backend::Portable, seed, 0, &mut bytes).unwrap();
     bytes.chunks_exact(L::BYTES).map(L::from_le_slice).collect()
 }
 

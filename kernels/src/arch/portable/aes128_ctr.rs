@@ -6,17 +6,36 @@ use aes::cipher::{
     Block, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser,
     ParBlocks,
 };
+use aes::hazmat::{Block8, cipher_round_par};
 use zeroize::Zeroize;
 
-use crate::arch::generic::Sink;
+use crate::arch::generic::{Apply, Sink};
 use crate::prg::Aes128CtrKey;
+use crate::{Lane, Sign};
 
 const BLOCK: usize = 16;
 
+/// Adds and subtracts masks, one after another.
+pub(crate) fn apply<L: Lane>(masks: &[(Aes128CtrKey, Sign)], first_byte: u64, tile: &mut [L]) {
+    for (key, sign) in masks {
+        let mut sink = Apply { sign: *sign, lanes: &mut *tile };
+        stream(key, first_byte, size_of_val(sink.lanes), &mut sink);
+    }
+}
+
 /// Hands `len` bytes of keystream from `first_byte` on to `sink`.
-pub(super) fn stream<S: Sink>(key: &Aes128CtrKey, first_byte: u64, len: usize, sink: &mut S) {
+pub(crate) fn stream<S: Sink>(key: &Aes128CtrKey, first_byte: u64, len: usize, sink: &mut S) {
     let (block, skip) = ((first_byte / BLOCK as u64) as u32, first_byte as usize % BLOCK);
     key.cipher.encrypt_with_backend(Stream { key, block, skip, end: skip + len, sink });
+}
+
+/// Rounds of the cipher and nothing else: ten for every 16 of so many bytes.
+pub(super) fn rounds(bytes: u64) -> u64 {
+    let (mut blocks, keys) = (Block8::default(), Block8::default());
+    for _ in 0..10 * bytes.div_ceil(128) {
+        cipher_round_par(&mut blocks, &keys);
+    }
+    u64::from_le_bytes(*blocks[0].first_chunk().expect("16 bytes"))
 }
 
 /// Runs inside the `aes` crate's own choice of instructions: whatever it calls inline is compiled for the same CPU

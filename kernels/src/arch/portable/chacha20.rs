@@ -7,13 +7,22 @@ use chacha20::cipher::{
 };
 use zeroize::Zeroize;
 
-use crate::arch::generic::Sink;
+use crate::arch::generic::{Apply, Sink};
 use crate::prg::ChaCha20Key;
+use crate::{Lane, Sign};
 
 const BLOCK: usize = 64;
 
+/// Adds and subtracts masks, one after another.
+pub(crate) fn apply<L: Lane>(masks: &[(ChaCha20Key, Sign)], first_byte: u64, tile: &mut [L]) {
+    for (key, sign) in masks {
+        let mut sink = Apply { sign: *sign, lanes: &mut *tile };
+        stream(key, first_byte, size_of_val(sink.lanes), &mut sink);
+    }
+}
+
 /// Hands `len` bytes of keystream from `first_byte` on to `sink`.
-pub(super) fn stream<S: Sink>(key: &ChaCha20Key, first_byte: u64, len: usize, sink: &mut S) {
+pub(crate) fn stream<S: Sink>(key: &ChaCha20Key, first_byte: u64, len: usize, sink: &mut S) {
     let (block, skip) = ((first_byte / BLOCK as u64) as u32, first_byte as usize % BLOCK);
     key.core_at(block).process_with_backend(Stream { skip, end: skip + len, sink });
 }

@@ -1,13 +1,15 @@
 //! The backend that runs everywhere, and the truth that all others are tested against.
 
 mod aes128_ctr;
-mod chacha20;
+pub(crate) mod chacha20;
 
 use super::Kernel;
 use super::generic::{self, Sink};
+use crate::lane::{Lanes, LanesMut};
+use crate::mask::Masks;
 use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
-use crate::{Lane, Real, Sign};
+use crate::{Lane, Real};
 
 /// Standard ciphers underneath, plain loops above.
 #[derive(Clone, Copy)]
@@ -18,23 +20,11 @@ impl Kernel for Portable {
         stream(key, first_byte, out.len(), &mut generic::Fill { out });
     }
 
-    fn apply_masks<L: Lane>(self, masks: &[(Key, Sign)], first_lane: u64, tile: &mut [L]) {
+    fn apply_masks<L: Lane>(self, masks: &Masks, first_lane: u64, tile: &mut [L]) {
         let first_byte = first_lane * L::BYTES as u64;
-        for (key, sign) in masks {
-            match sign {
-                Sign::Add => stream(
-                    key,
-                    first_byte,
-                    size_of_val(tile),
-                    &mut generic::AddLanes { lanes: tile },
-                ),
-                Sign::Subtract => stream(
-                    key,
-                    first_byte,
-                    size_of_val(tile),
-                    &mut generic::SubLanes { lanes: tile },
-                ),
-            }
+        match masks {
+            Masks::Aes128Ctr(masks) => aes128_ctr::apply(masks, first_byte, tile),
+            Masks::ChaCha20(masks) => chacha20::apply(masks, first_byte, tile),
         }
     }
 
@@ -48,7 +38,7 @@ impl Kernel for Portable {
     ) -> Option<usize> {
         let mut sink = generic::Quantize { scale, elements, lanes, finite: true };
         stream(rounding, first_lane * 4, elements.len() * 4, &mut sink);
-        if sink.finite { None } else { elements.iter().position(|x| !x.to_f64().is_finite()) }
+        sink.answer(elements)
     }
 
     fn dequantize<F: Real, L: Lane>(
@@ -60,16 +50,20 @@ impl Kernel for Portable {
         generic::dequantize(*unscale, sums, mean)
     }
 
-    fn pack<L: Lane>(self, width: u32, lanes: &[L], out: &mut [u8]) {
+    fn pack(self, width: u32, lanes: Lanes<'_>, out: &mut [u8]) {
         generic::pack(width, lanes, out);
     }
 
-    fn unpack<L: Lane>(self, width: u32, bytes: &[u8], lanes: &mut [L]) {
-        generic::unpack(width, bytes, lanes, |_, new| new);
+    fn unpack(self, width: u32, bytes: &[u8], lanes: LanesMut<'_>) {
+        generic::unpack(width, bytes, lanes);
     }
 
-    fn unpack_add<L: Lane>(self, width: u32, bytes: &[u8], lanes: &mut [L]) {
-        generic::unpack(width, bytes, lanes, L::wrapping_add);
+    fn unpack_add(self, width: u32, bytes: &[u8], lanes: LanesMut<'_>) {
+        generic::unpack_add(width, bytes, lanes);
+    }
+
+    fn aes_rounds(self, bytes: u64) -> u64 {
+        aes128_ctr::rounds(bytes)
     }
 }
 

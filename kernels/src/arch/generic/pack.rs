@@ -1,110 +1,7 @@
-//! Loops that every backend shares. They are plain and inline, so that the compiler vectorises them for the
-//! instructions of whoever calls them. A crate of vector types fixes its instructions when it is compiled instead: with
-//! `wide` in a default build, quantizing was 2.4 times slower than the loop here, and adding masks was no faster.
+//! Lanes of b bits as bytes, and back: eight lanes at a time, with the width as a constant.
 
-use crate::quantize::{Scale, Unscale};
-use crate::{Lane, Real};
-
-/// Takes a keystream piece by piece. Every piece but the first and the last is a whole number of blocks.
-pub(crate) trait Sink {
-    /// Takes the next bytes.
-    fn take(&mut self, keystream: &[u8]);
-}
-
-/// A stream is asked for exactly what its sink can take.
-const COVERED: &str = "a sink as long as the stream";
-
-/// Writes the keystream down.
-pub(crate) struct Fill<'a> {
-    pub(crate) out: &'a mut [u8],
-}
-
-impl Sink for Fill<'_> {
-    #[inline(always)]
-    fn take(&mut self, keystream: &[u8]) {
-        let out = self.out.split_off_mut(..keystream.len()).expect(COVERED);
-        out.copy_from_slice(keystream);
-    }
-}
-
-/// Adds the keystream to lanes. No lane straddles two pieces, since blocks are a whole number of lanes.
-pub(crate) struct AddLanes<'a, L> {
-    pub(crate) lanes: &'a mut [L],
-}
-
-impl<L: Lane> Sink for AddLanes<'_, L> {
-    #[inline(always)]
-    fn take(&mut self, keystream: &[u8]) {
-        let lanes = self.lanes.split_off_mut(..keystream.len() / L::BYTES).expect(COVERED);
-        for (lane, bytes) in lanes.iter_mut().zip(keystream.chunks_exact(L::BYTES)) {
-            *lane = lane.wrapping_add(L::from_le_slice(bytes));
-        }
-    }
-}
-
-/// Subtracts the keystream from lanes.
-pub(crate) struct SubLanes<'a, L> {
-    pub(crate) lanes: &'a mut [L],
-}
-
-impl<L: Lane> Sink for SubLanes<'_, L> {
-    #[inline(always)]
-    fn take(&mut self, keystream: &[u8]) {
-        let lanes = self.lanes.split_off_mut(..keystream.len() / L::BYTES).expect(COVERED);
-        for (lane, bytes) in lanes.iter_mut().zip(keystream.chunks_exact(L::BYTES)) {
-            *lane = lane.wrapping_sub(L::from_le_slice(bytes));
-        }
-    }
-}
-
-/// Quantizes elements, rounding by the keystream.
-pub(crate) struct Quantize<'a, F, L> {
-    pub(crate) scale: &'a Scale,
-    pub(crate) elements: &'a [F],
-    pub(crate) lanes: &'a mut [L],
-    /// Whether all elements so far were finite.
-    pub(crate) finite: bool,
-}
-
-impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
-    #[inline(always)]
-    fn take(&mut self, keystream: &[u8]) {
-        let count = keystream.len() / 4;
-        let lanes = self.lanes.split_off_mut(..count).expect(COVERED);
-        let elements = self.elements.split_off(..count).expect(COVERED);
-        self.finite &= quantize(*self.scale, elements, keystream, lanes);
-    }
-}
-
-/// Quantizes as many elements as there are words, and says whether all were finite.
-///
-/// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be vectorised.
-#[inline(always)]
-fn quantize<F: Real, L: Lane>(scale: Scale, elements: &[F], words: &[u8], lanes: &mut [L]) -> bool {
-    let mut finite = true;
-    for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(words.as_chunks().0) {
-        let element = element.to_f64();
-        finite &= element.is_finite();
-        *lane = L::from_u64(scale.lane(element, u32::from_le_bytes(*word)));
-    }
-    finite
-}
-
-/// Turns sums into means. Answers the index of the first sum that honest clients cannot make.
-#[inline(always)]
-pub(crate) fn dequantize<F: Real, L: Lane>(
-    unscale: Unscale,
-    sums: &[L],
-    mean: &mut [F],
-) -> Option<usize> {
-    let mut all_honest = true;
-    for (mean, sum) in mean.iter_mut().zip(sums) {
-        let (value, honest) = unscale.mean(*sum);
-        *mean = F::from_f64(value);
-        all_honest &= honest;
-    }
-    if all_honest { None } else { sums.iter().position(|sum| !unscale.mean(*sum).1) }
-}
+use crate::Lane;
+use crate::lane::{Lanes, LanesMut};
 
 /// Lanes that are packed together: eight lanes of b bits are exactly b bytes.
 const GROUP: usize = 8;
@@ -126,13 +23,37 @@ macro_rules! with_width {
 
 /// Packs lanes of `width` bits over `out`, which has exactly their length.
 #[inline(always)]
-pub(crate) fn pack<L: Lane>(width: u32, lanes: &[L], out: &mut [u8]) {
-    with_width!(width, WIDTH => pack_width::<L, WIDTH>(lanes, out));
+pub(crate) fn pack(width: u32, lanes: Lanes<'_>, out: &mut [u8]) {
+    match lanes {
+        Lanes::U16(lanes) => with_width!(width, WIDTH => pack_width::<u16, WIDTH>(lanes, out)),
+        Lanes::U32(lanes) => with_width!(width, WIDTH => pack_width::<u32, WIDTH>(lanes, out)),
+        Lanes::U64(lanes) => with_width!(width, WIDTH => pack_width::<u64, WIDTH>(lanes, out)),
+    }
 }
 
-/// Unpacks lanes of `width` bits from `bytes`, which has exactly their length; lane = put(lane, unpacked).
+/// Unpacks lanes of `width` bits from `bytes`, which has exactly their length, over `lanes`.
 #[inline(always)]
-pub(crate) fn unpack<L: Lane>(
+pub(crate) fn unpack(width: u32, bytes: &[u8], lanes: LanesMut<'_>) {
+    match lanes {
+        LanesMut::U16(lanes) => unpack_lanes(width, bytes, lanes, |_, new| new),
+        LanesMut::U32(lanes) => unpack_lanes(width, bytes, lanes, |_, new| new),
+        LanesMut::U64(lanes) => unpack_lanes(width, bytes, lanes, |_, new| new),
+    }
+}
+
+/// Unpacks lanes of `width` bits from `bytes`, which has exactly their length, and adds them to `lanes`.
+#[inline(always)]
+pub(crate) fn unpack_add(width: u32, bytes: &[u8], lanes: LanesMut<'_>) {
+    match lanes {
+        LanesMut::U16(lanes) => unpack_lanes(width, bytes, lanes, u16::wrapping_add),
+        LanesMut::U32(lanes) => unpack_lanes(width, bytes, lanes, u32::wrapping_add),
+        LanesMut::U64(lanes) => unpack_lanes(width, bytes, lanes, u64::wrapping_add),
+    }
+}
+
+/// Unpacks lanes; lane = put(lane, unpacked).
+#[inline(always)]
+fn unpack_lanes<L: Lane>(
     width: u32,
     bytes: &[u8],
     lanes: &mut [L],

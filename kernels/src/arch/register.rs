@@ -1,0 +1,110 @@
+//! Vector registers as values. The ciphers are written once, over these traits, and inlined into every backend's gates.
+
+use crate::Lane;
+use crate::lane::Word;
+
+/// One vector register.
+///
+/// A value is a proof that the CPU has the instructions of all methods: the first one is made with a token, and a token
+/// is only made by detection.
+pub(crate) trait Register: Copy {
+    /// What proves that the CPU has these registers.
+    type Token: Copy;
+    /// Bytes in a register.
+    const BYTES: usize;
+    /// Registers that the CPU has.
+    const COUNT: usize;
+
+    /// Reads the first bytes of `words`.
+    fn load<W: Word>(token: Self::Token, words: &[W]) -> Self;
+
+    /// Writes over the first bytes of `words`.
+    fn store<W: Word>(self, words: &mut [W]);
+
+    /// Bit by bit, one or the other but not both.
+    fn xor(self, other: Self) -> Self;
+
+    /// Lane by lane, the sum.
+    fn add<L: Lane>(self, other: Self) -> Self;
+
+    /// Lane by lane, the difference.
+    fn sub<L: Lane>(self, other: Self) -> Self;
+}
+
+/// A register of whole AES blocks, side by side.
+pub(crate) trait AesRegister: Register {
+    /// The same block everywhere.
+    fn broadcast(token: Self::Token, block: &[u8; 16]) -> Self;
+
+    /// Blocks that are zero but for their last word.
+    fn last_words(token: Self::Token, word: u32) -> Self;
+
+    /// One round of the cipher: bytes, rows, columns, then the key.
+    fn round(self, key: Self) -> Self;
+
+    /// The last round, which does not mix columns.
+    fn last_round(self, key: Self) -> Self;
+}
+
+/// Implements [`Register`] for a newtype around one of the compiler's vector types.
+macro_rules! register {
+    (
+        $register:ident($vector:ty), $token:ty, $count:literal,
+        $load:ident, $store:ident($pointer:ty), $xor:ident,
+        [$add16:ident, $add32:ident, $add64:ident], [$sub16:ident, $sub32:ident, $sub64:ident] $(,)?
+    ) => {
+        impl Register for $register {
+            type Token = $token;
+            const BYTES: usize = size_of::<$vector>();
+            const COUNT: usize = $count;
+
+            #[inline(always)]
+            fn load<W: Word>(_: $token, words: &[W]) -> Self {
+                assert!(size_of_val(words) >= Self::BYTES);
+                let first = words.as_ptr().cast();
+                // SAFETY: so many bytes were just seen to be there, aligned or not, and the token proves the instruction.
+                Self(unsafe { $load(first) })
+            }
+
+            #[inline(always)]
+            fn store<W: Word>(self, words: &mut [W]) {
+                assert!(size_of_val(words) >= Self::BYTES);
+                let first: *mut $pointer = words.as_mut_ptr().cast();
+                // SAFETY: so many bytes were just seen to be there, any bits are a `Word`, and `self` proves the instruction.
+                unsafe { $store(first, self.0) };
+            }
+
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                // SAFETY: `self` proves the instruction.
+                Self(unsafe { $xor(self.0, other.0) })
+            }
+
+            #[inline(always)]
+            fn add<L: Lane>(self, other: Self) -> Self {
+                Self(match L::BITS {
+                    // SAFETY: `self` proves the instruction.
+                    16 => unsafe { $add16(self.0, other.0) },
+                    // SAFETY: the same.
+                    32 => unsafe { $add32(self.0, other.0) },
+                    // SAFETY: the same.
+                    _ => unsafe { $add64(self.0, other.0) },
+                })
+            }
+
+            #[inline(always)]
+            fn sub<L: Lane>(self, other: Self) -> Self {
+                Self(match L::BITS {
+                    // SAFETY: `self` proves the instruction.
+                    16 => unsafe { $sub16(self.0, other.0) },
+                    // SAFETY: the same.
+                    32 => unsafe { $sub32(self.0, other.0) },
+                    // SAFETY: the same.
+                    _ => unsafe { $sub64(self.0, other.0) },
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use register;
