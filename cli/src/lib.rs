@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 pub mod check;
 mod error;
 pub mod fault;
@@ -19,6 +20,7 @@ mod simulate;
 pub mod weights;
 
 pub use args::{ParamsArgs, RunArgs};
+pub use bench::{Bench, BenchArgs, Machine, Measurement};
 pub use error::CommandError;
 pub use round::RoundArgs;
 pub use simulate::SimulateArgs;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use secagg_cli::report::Report;
-use secagg_cli::{RoundArgs, SimulateArgs};
+use secagg_cli::{BenchArgs, CommandError, RoundArgs, SimulateArgs};
 
 /// Secure aggregation: a server learns the weighted mean of many clients' updates, and nothing else
 /// about any of them.
@@ -27,31 +27,39 @@ struct Cli {
 enum Command {
     Round(RoundArgs),
     Simulate(SimulateArgs),
+    Bench(BenchArgs),
 }
 
 fn main() -> ExitCode {
-    let (report, json) = match Cli::parse().command {
-        Command::Round(args) => (args.execute(), args.json()),
-        Command::Simulate(args) => (args.execute(), args.json()),
-    };
-    match report {
-        Ok(report) => print(&report, json),
-        Err(error) => refuse(&error),
+    match Cli::parse().command {
+        Command::Round(args) => conclude(args.execute(), args.json()),
+        Command::Simulate(args) => conclude(args.execute(), args.json()),
+        Command::Bench(args) => {
+            let bench = args.execute();
+            print(&if args.json() { bench.json() + "\n" } else { bench.text() }, ExitCode::SUCCESS)
+        }
     }
 }
 
-fn print(report: &Report, json: bool) -> ExitCode {
+fn conclude(report: Result<Report, CommandError>, json: bool) -> ExitCode {
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return refuse(&error),
+    };
     for warning in &report.warnings {
         complain(&format!("warning: {warning}"));
     }
-    let text = if json { report.json() + "\n" } else { report.text() };
+    let code = if report.succeeded() { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    print(&if json { report.json() + "\n" } else { report.text() }, code)
+}
+
+fn print(text: &str, code: ExitCode) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads the output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (),
-        Err(error) => return refuse(&error),
-        Ok(()) => (),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(error) => refuse(&error),
+        Ok(()) => code,
     }
-    if report.succeeded() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 fn refuse(error: &impl Display) -> ExitCode {
