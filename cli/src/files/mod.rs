@@ -102,7 +102,7 @@ pub fn write(path: &Path, layout: &Layout, values: &Values) -> Result<(), FileEr
     Ok(())
 }
 
-/// Checks that [`write`] can put this layout there, as far as can be known without the values. Nothing is
+/// Checks that [`write()`] can put this layout there, as far as can be known without the values. Nothing is
 /// left behind.
 ///
 /// # Errors
