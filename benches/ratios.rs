@@ -25,7 +25,12 @@ fn masks(turns: usize) {
     for backend in Backend::available() {
         let mut own = || rounds(backend);
         let [own, fastest] = medians(turns, [&mut own, &mut { ceiling }]);
-        println!("{:<44} {:11} {:6.3}", format!("AES ceiling {backend} / AES ceiling"), "", fastest / own);
+        println!(
+            "{:<44} {:11} {:6.3}",
+            format!("AES ceiling {backend} / AES ceiling"),
+            "",
+            fastest / own
+        );
         for prg in Prg::ALL {
             let plan = plan(prg, MASKS);
             row::<u32>(turns, backend, &plan, &ceiling);
