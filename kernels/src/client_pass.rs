@@ -11,9 +11,9 @@ use crate::{
     SumOverflow,
 };
 
-/// Lanes that one thread works on at a time: all stages of a tile fit in the first cache. A multiple of 8, so that
-/// tiles begin on whole bytes at every width.
-const TILE: usize = 1 << 12;
+/// Bytes of lanes that one thread works on at a time: all stages of a tile fit in the first cache. A multiple of 8 lanes,
+/// so that tiles begin on whole bytes at every width; and what AEGIS makes from one state.
+const TILE_BYTES: usize = 16 << 10;
 
 /// Everything that turns an update into a masked vector.
 ///
@@ -94,11 +94,17 @@ impl ClientPass<'_> {
         lanes: usize,
         out: &mut [u8],
     ) -> Option<usize> {
-        let scratch = || Zeroizing::new(vec![L::default(); TILE.min(lanes)]);
-        let tiles = out.par_chunks_mut(self.modulus.packed_len(TILE)).enumerate();
+        let tile_lanes = TILE_BYTES / L::BYTES;
+        let scratch = || Zeroizing::new(vec![L::default(); tile_lanes.min(lanes)]);
+        let tiles = out.par_chunks_mut(self.modulus.packed_len(tile_lanes)).enumerate();
         let bad = tiles.map_init(scratch, |scratch, (tile, bytes)| {
-            let first_lane = tile * TILE;
-            self.tile(quantize, first_lane, &mut scratch[..TILE.min(lanes - first_lane)], bytes)
+            let first_lane = tile * tile_lanes;
+            self.tile(
+                quantize,
+                first_lane,
+                &mut scratch[..tile_lanes.min(lanes - first_lane)],
+                bytes,
+            )
         });
         bad.flatten().min()
     }

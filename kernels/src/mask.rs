@@ -5,7 +5,7 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::arch::{Kernel, with_kernel};
-use crate::prg::{Aes128CtrKey, ChaCha20Key};
+use crate::prg::{Aegis128X4Key, Aes128CtrKey, ChaCha20Key};
 use crate::{Backend, KeystreamLimit, Lane, Prg, Seed};
 
 /// Bytes of the vector that one thread works on at a time. Every seed passes over a tile while it sits in the first
@@ -65,6 +65,7 @@ pub struct MaskPlan {
 pub(crate) enum Masks {
     Aes128Ctr(Vec<(Aes128CtrKey, Sign)>),
     ChaCha20(Vec<(ChaCha20Key, Sign)>),
+    Aegis128X4(Vec<(Aegis128X4Key, Sign)>),
 }
 
 impl MaskPlan {
@@ -74,6 +75,7 @@ impl MaskPlan {
         let masks = match prg {
             Prg::Aes128Ctr => Masks::Aes128Ctr(keyed(masks, Aes128CtrKey::new)),
             Prg::ChaCha20 => Masks::ChaCha20(keyed(masks, ChaCha20Key::new)),
+            Prg::Aegis128X4 => Masks::Aegis128X4(keyed(masks, Aegis128X4Key::new)),
         };
         Self { masks }
     }
@@ -83,6 +85,7 @@ impl MaskPlan {
         match &self.masks {
             Masks::Aes128Ctr(_) => Prg::Aes128Ctr,
             Masks::ChaCha20(_) => Prg::ChaCha20,
+            Masks::Aegis128X4(_) => Prg::Aegis128X4,
         }
     }
 
@@ -91,6 +94,7 @@ impl MaskPlan {
         match &self.masks {
             Masks::Aes128Ctr(masks) => masks.len(),
             Masks::ChaCha20(masks) => masks.len(),
+            Masks::Aegis128X4(masks) => masks.len(),
         }
     }
 

@@ -24,6 +24,9 @@ pub(crate) trait Register: Copy {
     /// Bit by bit, one or the other but not both.
     fn xor(self, other: Self) -> Self;
 
+    /// Bit by bit, both.
+    fn and(self, other: Self) -> Self;
+
     /// Lane by lane, the sum.
     fn add<L: Lane>(self, other: Self) -> Self;
 
@@ -46,11 +49,39 @@ pub(crate) trait AesRegister: Register {
     fn last_round(self, key: Self) -> Self;
 }
 
+/// A register of 32-bit words of as many `ChaCha20` blocks, side by side.
+pub(crate) trait ChaChaRegister: Register {
+    /// The same word everywhere.
+    fn splat(token: Self::Token, word: u32) -> Self;
+
+    /// `first`, `first + 1` and so on.
+    fn counters(token: Self::Token, first: u32) -> Self;
+
+    /// Every word rotated left by 16 bits.
+    fn rotate_16(self) -> Self;
+
+    /// Every word rotated left by 12 bits.
+    fn rotate_12(self) -> Self;
+
+    /// Every word rotated left by 8 bits.
+    fn rotate_8(self) -> Self;
+
+    /// Every word rotated left by 7 bits.
+    fn rotate_7(self) -> Self;
+
+    /// The first part of turning columns into blocks: words `2i` and `2i + 1` of a block become neighbours. How the pairs
+    /// are ordered is between this and [`blocks_of_pairs`](Self::blocks_of_pairs).
+    fn pairs(rows: [Self; 16]) -> [Self; 16];
+
+    /// The second part, which moves whole pairs: what was one column after the other is now in order.
+    fn blocks_of_pairs(rows: [Self; 16]) -> [Self; 16];
+}
+
 /// Implements [`Register`] for a newtype around one of the compiler's vector types.
 macro_rules! register {
     (
         $register:ident($vector:ty), $token:ty, $count:literal,
-        $load:ident, $store:ident($pointer:ty), $xor:ident,
+        $load:ident, $store:ident($pointer:ty), $xor:ident, $and:ident,
         [$add16:ident, $add32:ident, $add64:ident], [$sub16:ident, $sub32:ident, $sub64:ident] $(,)?
     ) => {
         impl Register for $register {
@@ -78,6 +109,12 @@ macro_rules! register {
             fn xor(self, other: Self) -> Self {
                 // SAFETY: `self` proves the instruction.
                 Self(unsafe { $xor(self.0, other.0) })
+            }
+
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                // SAFETY: `self` proves the instruction.
+                Self(unsafe { $and(self.0, other.0) })
             }
 
             #[inline(always)]

@@ -16,6 +16,16 @@ impl ChaCha20Key {
         Self(seed.clone())
     }
 
+    /// The words of the key.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> [u32; 8] {
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(self.0.as_bytes().as_chunks().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        words
+    }
+
     /// The cipher, about to make block number `block`.
     pub(crate) fn core_at(&self, block: u32) -> ChaCha20Core {
         let mut core = ChaCha20Core::new(self.0.as_bytes().into(), &[0; 12].into());

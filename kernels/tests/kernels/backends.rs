@@ -94,6 +94,17 @@ fn masks_are_equal_where_counters_carry() {
     }
 }
 
+/// AEGIS begins anew with every tile (16 KiB), and is stepped from there: starts and ends around a step in the first and
+/// around a tile, in lanes of every size.
+#[test]
+fn masks_are_equal_around_tiles_of_aegis() {
+    for byte in [0, 120, 128, 8192, 16_256, 16_376, 16_384, 16_512] {
+        masks_are_equal::<u16>(&[byte / 2, byte / 2 + 1], &[8128, 8192, 8195]);
+        masks_are_equal::<u32>(&[byte / 4, byte / 4 + 1], &[4064, 4096, 9001]);
+        masks_are_equal::<u64>(&[byte / 8, byte / 8 + 1], &[2032, 2048, 2049]);
+    }
+}
+
 /// A ceiling has no meaning as a number, but every backend must be able to do it.
 #[test]
 fn every_backend_does_the_rounds_of_the_ceiling() {

@@ -48,12 +48,12 @@ macro_rules! staged {
     }};
 }
 
-/// Lengths: no element, a group of eight lanes, around one tile (4096 lanes with the weight) and three.
+/// Lengths: no element, a group of eight lanes, around one tile (16 KiB of lanes with the weight) and three.
 #[test]
 fn the_pass_is_its_stages_one_after_another() {
     let quantizer = Quantizer::new(8.0, 1 << 8, 10.0).unwrap();
     for prg in Prg::ALL {
-        for len in [0, 1, 6, 7, 8, 4094, 4095, 4096, 12_290] {
+        for len in [0, 1, 6, 7, 8, 2047, 4094, 4095, 4096, 8191, 12_290] {
             let mut rng = rng(len as u64);
             let update: Vec<f32> = (0..len).map(|_| (9.0 * unit(&mut rng)) as f32).collect();
             let pass = |width| masked_vector(width, &quantizer, prg, 3.0, &update).unwrap();

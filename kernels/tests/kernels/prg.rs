@@ -1,5 +1,6 @@
 //! Keystreams against published vectors and against the standard crates.
 
+use aegis::aegis128x4::Aegis128X4;
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit, KeyIvInit, StreamCipher, StreamCipherSeek};
 use rand_chacha::ChaCha20Rng;
@@ -82,6 +83,76 @@ fn chacha_oracle(seed: &Seed, first_byte: u64, len: usize) -> Vec<u8> {
     out.split_off(first_byte as usize % 4)
 }
 
+/// The CFRG draft's vector of an initialised AEGIS-128X4 state, blocks 1, 2, 3, 5, 6 and 7 of its four lanes, which the
+/// first step's keystream is made of. The nonce ends in 1c1d1e1f, so it is that tile of our keystream.
+#[test]
+fn aegis_gives_the_keystream_of_the_drafts_state() {
+    let seed = hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b 00000000");
+    let blocks = |digits: &str| {
+        let bytes = hex(digits);
+        [0, 1, 2, 3].map(|lane| u128::from_be_bytes(bytes[16 * lane..][..16].try_into().unwrap()))
+    };
+    let one = blocks(
+        "1a1f60c4fab64e5471dc72edfcf6fe6b c1e525ebea2d6375a9edd045dce96381
+        97a3e25abd228a44d4a14a6d3fe9185c c2d4cf7f4287a98744645674265d4ca8",
+    );
+    let two = blocks(
+        "7bb50c534f6ec4780530ff1cce8a16e8 7b08d57557da0b5ef7b5f7d98b0ba189
+        6bfcac34ddb68404821a4d665303cb0f d95626f6dfad1aed7467622c38529932",
+    );
+    let three = blocks(
+        "af339fd2d50ee45fc47665c647cf6586 d0669b39d140f0e118a4a511efe2f95a
+        7a94330f35c194fadda2a87e42cdeccc 233b640d1f4d56e2757e72c1a9d8ecb1",
+    );
+    let five = blocks(
+        "7a5aca78d636c05bbc702b2980196ab6 915d868408495d07eb527789f282c575
+        d0947bfbc1d3309cdffc9be1503aea62 8834ea57a15b9fbdc0245464a4b8cbef",
+    );
+    let six = blocks(
+        "e46f4cf71a95ac45b6f0823e3aba1a86 8c4ecef682fc44a8eba911b3fc7d99f9
+        a4fb61e2c928a2ca760b8772f2ea5f2e 3d34ea89da73caa3016c280500a155a3",
+    );
+    let seven = blocks(
+        "85075f0080e9d618e7eb40f57c32d9f7 d2ab2b320c6e93b155a3787cb83e5281
+        0b3af0250ae36831a1b072e499929bcb 5cce4d00329d69f1aae36aa541347512",
+    );
+    let first = [0, 1, 2, 3].map(|i| six[i] ^ one[i] ^ (two[i] & three[i]));
+    let second = [0, 1, 2, 3].map(|i| two[i] ^ five[i] ^ (six[i] & seven[i]));
+    let expected: Vec<u8> = first.into_iter().chain(second).flat_map(u128::to_be_bytes).collect();
+    let start = 0x1c1d_1e1f << 14;
+    let seed = Seed::from_bytes(seed.try_into().unwrap());
+    assert_eq!(expand(Prg::Aegis128X4, &seed, start, 128), expected);
+}
+
+/// AEGIS by the `aegis` crate, tile by tile.
+fn aegis_oracle(seed: &Seed, first_byte: u64, len: usize) -> Vec<u8> {
+    let (key, rest) = seed.as_bytes().split_first_chunk::<16>().unwrap();
+    let (first_tile, skip) = (first_byte >> 14, first_byte as usize % (1 << 14));
+    let mut out = Vec::new();
+    for tile in first_tile..first_tile + (skip + len).div_ceil(1 << 14) as u64 {
+        let nonce = [&rest[..12], &(tile as u32).to_be_bytes()].concat().try_into().unwrap();
+        let mut keystream = vec![0; 1 << 14];
+        Aegis128X4::<16>::new(key, &nonce).stream(&mut keystream);
+        out.extend(keystream);
+    }
+    out[skip..skip + len].to_vec()
+}
+
+/// Around a step (128 bytes) and a tile, from the first tiles and to the last.
+#[test]
+fn aegis_equals_the_standard_crate() {
+    let around = [0, 1, 15, 16, 17, 63, 64, 127, 128, 129, 1000, 16_383, 16_384, 16_385, 40_000];
+    let limit = Prg::Aegis128X4.keystream_limit();
+    for len in around.map(|len| len as usize) {
+        let to_the_end = limit - len as u64;
+        for start in around.into_iter().chain([(1 << 40) - 100, to_the_end]) {
+            let (seed, case) = (seed(start as u8), format!("{start} {len}"));
+            let expected = aegis_oracle(&seed, start, len);
+            assert_eq!(expand(Prg::Aegis128X4, &seed, start, len), expected, "{case}");
+        }
+    }
+}
+
 /// Starts: around a block of either cipher and around what a backend makes at once, each from inside a block too; where
 /// 8, 16 and 31 bits of the block counter carry. Lengths: the same, and none.
 #[test]
@@ -142,14 +213,16 @@ fn beyond_the_limit_nothing_is_written() {
     }
 }
 
-/// The last four bytes of the seed are not part of AES-128-CTR; all others are.
+/// The last four bytes of the seed are not part of AES-128-CTR and AEGIS; all others are.
 #[test]
-fn aes_uses_28_bytes_of_the_seed() {
-    let plain = expand(Prg::Aes128Ctr, &seed(3), 0, 16);
-    for changed in 0..32 {
-        let mut bytes = *seed(3).as_bytes();
-        bytes[changed] ^= 1;
-        let same = expand(Prg::Aes128Ctr, &Seed::from_bytes(bytes), 0, 16) == plain;
-        assert_eq!(same, changed >= 28, "byte {changed}");
+fn aes_and_aegis_use_28_bytes_of_the_seed() {
+    for prg in [Prg::Aes128Ctr, Prg::Aegis128X4] {
+        let plain = expand(prg, &seed(3), 0, 16);
+        for changed in 0..32 {
+            let mut bytes = *seed(3).as_bytes();
+            bytes[changed] ^= 1;
+            let same = expand(prg, &Seed::from_bytes(bytes), 0, 16) == plain;
+            assert_eq!(same, changed >= 28, "{prg} byte {changed}");
+        }
     }
 }

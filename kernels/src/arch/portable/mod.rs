@@ -1,5 +1,6 @@
 //! The backend that runs everywhere, and the truth that all others are tested against.
 
+pub(crate) mod aegis128x4;
 mod aes128_ctr;
 pub(crate) mod chacha20;
 
@@ -25,6 +26,7 @@ impl Kernel for Portable {
         match masks {
             Masks::Aes128Ctr(masks) => aes128_ctr::apply(masks, first_byte, tile),
             Masks::ChaCha20(masks) => chacha20::apply(masks, first_byte, tile),
+            Masks::Aegis128X4(masks) => aegis128x4::apply(masks, first_byte, tile),
         }
     }
 
@@ -72,5 +74,6 @@ fn stream<S: Sink>(key: &Key, first_byte: u64, len: usize, sink: &mut S) {
     match key {
         Key::Aes128Ctr(key) => aes128_ctr::stream(key, first_byte, len, sink),
         Key::ChaCha20(key) => chacha20::stream(key, first_byte, len, sink),
+        Key::Aegis128X4(key) => aegis128x4::stream(key, first_byte, len, sink),
     }
 }

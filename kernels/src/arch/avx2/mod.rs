@@ -4,14 +4,16 @@
     reason = "instructions that not every CPU has, and loads and stores of registers"
 )]
 
+mod ymm;
+
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi16, _mm_add_epi32, _mm_add_epi64, _mm_aesenc_si128,
-    _mm_aesenclast_si128, _mm_loadu_si128, _mm_set_epi32, _mm_storeu_si128, _mm_sub_epi16,
-    _mm_sub_epi32, _mm_sub_epi64, _mm_xor_si128, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_add_epi64, _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_broadcastsi128_si256,
-    _mm256_loadu_si256, _mm256_set_epi32, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_sub_epi32,
-    _mm256_sub_epi64, _mm256_xor_si256,
+    _mm_aesenclast_si128, _mm_and_si128, _mm_loadu_si128, _mm_set_epi32, _mm_storeu_si128,
+    _mm_sub_epi16, _mm_sub_epi32, _mm_sub_epi64, _mm_xor_si128, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_add_epi64, _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_and_si256,
+    _mm256_broadcastsi128_si256, _mm256_loadu_si256, _mm256_set_epi32, _mm256_storeu_si256,
+    _mm256_sub_epi16, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_xor_si256,
 };
 
 use super::Kernel;
@@ -24,6 +26,8 @@ use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
 use crate::{Lane, Real};
 
+use ymm::Ymm;
+
 /// Proof that this CPU, and the system on it, has AVX2, and AES-NI or VAES.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Avx2(Kernels);
@@ -35,13 +39,17 @@ pub(crate) enum Kernels {
     AesNi(AesNi),
 }
 
+/// Proof of AVX2.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Simd256(());
+
 /// Proof of AVX2 and VAES.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Vaes(());
+pub(crate) struct Vaes(Simd256);
 
 /// Proof of AVX2 and AES-NI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct AesNi(());
+pub(crate) struct AesNi(Simd256);
 
 impl Avx2 {
     /// Asks the CPU.
@@ -55,17 +63,21 @@ impl Avx2 {
     }
 }
 
+impl Simd256 {
+    fn detect() -> Option<Self> {
+        is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
+
 impl Vaes {
     fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("vaes");
-        found.then_some(Self(()))
+        Simd256::detect().filter(|_| is_x86_feature_detected!("vaes")).map(Self)
     }
 }
 
 impl AesNi {
     fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("aes");
-        found.then_some(Self(()))
+        Simd256::detect().filter(|_| is_x86_feature_detected!("aes")).map(Self)
     }
 }
 
@@ -75,19 +87,31 @@ gates!(AesNi, "avx2,aes");
 
 impl Simd for Vaes {
     type Aes = VaesYmm;
+    type ChaCha = Ymm;
 
     #[inline(always)]
     fn aes(self) -> Self {
         self
     }
+
+    #[inline(always)]
+    fn chacha(self) -> Simd256 {
+        self.0
+    }
 }
 
 impl Simd for AesNi {
     type Aes = Xmm;
+    type ChaCha = Ymm;
 
     #[inline(always)]
     fn aes(self) -> Self {
         self
+    }
+
+    #[inline(always)]
+    fn chacha(self) -> Simd256 {
+        self.0
     }
 }
 
@@ -97,7 +121,7 @@ pub(crate) struct VaesYmm(__m256i);
 
 register! {
     VaesYmm(__m256i), Vaes, 16,
-    _mm256_loadu_si256, _mm256_storeu_si256(__m256i), _mm256_xor_si256,
+    _mm256_loadu_si256, _mm256_storeu_si256(__m256i), _mm256_xor_si256, _mm256_and_si256,
     [_mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64],
     [_mm256_sub_epi16, _mm256_sub_epi32, _mm256_sub_epi64],
 }
@@ -137,7 +161,7 @@ pub(crate) struct Xmm(__m128i);
 
 register! {
     Xmm(__m128i), AesNi, 16,
-    _mm_loadu_si128, _mm_storeu_si128(__m128i), _mm_xor_si128,
+    _mm_loadu_si128, _mm_storeu_si128(__m128i), _mm_xor_si128, _mm_and_si128,
     [_mm_add_epi16, _mm_add_epi32, _mm_add_epi64],
     [_mm_sub_epi16, _mm_sub_epi32, _mm_sub_epi64],
 }
