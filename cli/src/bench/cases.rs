@@ -1,7 +1,7 @@
 //! What is measured: a kernel, the inputs that it runs on, and how much it moves.
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -14,16 +14,22 @@ use super::{BenchArgs, Measurement};
 
 /// The ceilings' names; what they bound refers to them.
 const AES: &str = "ceiling: AES rounds";
-const MEMORY: &str = "ceiling: add from memory";
+const ADD: &str = "ceiling: add from memory";
+const COPY: &str = "ceiling: copy in memory";
 
 /// Bytes for which the AES ceiling does its rounds: a few milliseconds of work.
 const CEILING_BYTES: u64 = 1 << 26;
 
-/// Bytes of the vectors that come from memory, beyond any cache of a core.
+/// Bytes of vectors that come from memory, and their elements where an element has 4.
 const MEMORY_BYTES: usize = 1 << 26;
+const ELEMENTS: usize = MEMORY_BYTES / 4;
 
-/// Elements of the client's update and of the server's upload.
-const ELEMENTS: usize = 1 << 22;
+/// Bits of the moduli: two below a lane's word, with the modulus that is exactly one between.
+const WIDTHS: [u32; 3] = [20, 32, 40];
+
+/// A client's update for the whole pass, and its masks: its own and those of 100 neighbours.
+const UPDATE: usize = 1 << 20;
+const CLIENT_MASKS: usize = 101;
 
 /// One kernel with its inputs, and how long it took each time.
 pub(super) struct Case {
@@ -94,11 +100,12 @@ pub(super) fn measurements(cases: &[Case]) -> Vec<Measurement> {
 /// All cases, the ceilings first: on one thread, and on all if there are more.
 pub(super) fn all(args: &BenchArgs) -> Vec<Case> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut cases = Vec::new();
+    let (vectors, mut cases) = (Vectors::new(), Vec::new());
     for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
         // Without a pool of this width there is nothing to measure with it.
         let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
-        let mut shelf = Shelf { cases: &mut cases, pool: Arc::new(pool) };
+        let vectors = vectors.clone();
+        let mut shelf = Shelf { cases: &mut cases, pool: Arc::new(pool), vectors };
         shelf.ceilings(args);
         for backend in args.backends() {
             shelf.masks(args, backend);
@@ -108,10 +115,41 @@ pub(super) fn all(args: &BenchArgs) -> Vec<Case> {
     cases
 }
 
+/// Long vectors, which all cases share; one runs at a time.
+#[derive(Clone)]
+struct Vectors {
+    update: Arc<Vec<f32>>,
+    masked: Arc<Mutex<Vec<u8>>>,
+    upload: Arc<Vec<u8>>,
+    sums: Vec<(Modulus, Arc<Mutex<Accumulator>>)>,
+}
+
+impl Vectors {
+    fn new() -> Self {
+        let update = (0..ELEMENTS).map(|i| (i % 2003) as f32 / 1001.0 - 1.0).collect();
+        // Widths from 1 to 64 make a modulus.
+        let moduli = WIDTHS.into_iter().flat_map(Modulus::from_width);
+        let sum = |modulus| Arc::new(Mutex::new(Accumulator::new(modulus, lanes(modulus))));
+        Self {
+            update: Arc::new(update),
+            // Room for the longest packed vector.
+            masked: Arc::new(Mutex::new(Vec::with_capacity(8 * (ELEMENTS + 1)))),
+            upload: Arc::new(vec![0; MEMORY_BYTES]),
+            sums: moduli.map(|modulus| (modulus, sum(modulus))).collect(),
+        }
+    }
+}
+
+/// Lanes of an accumulator of 64 MiB.
+fn lanes(modulus: Modulus) -> usize {
+    MEMORY_BYTES / if modulus.width() > 32 { 8 } else { 4 }
+}
+
 /// Where cases of one number of threads are put.
 struct Shelf<'a> {
     cases: &'a mut Vec<Case>,
     pool: Arc<ThreadPool>,
+    vectors: Vectors,
 }
 
 impl Shelf<'_> {
@@ -129,10 +167,8 @@ impl Shelf<'_> {
     fn ceilings(&mut self, args: &BenchArgs) {
         for backend in args.backends() {
             let name = Name {
-                kernel: AES,
-                variant: "10 rounds per block, registers only".into(),
                 backend: Some(backend),
-                bounded_by: None,
+                ..Name::ceiling(AES, "10 rounds per block, registers only")
             };
             let threads = self.pool.current_num_threads() as u64;
             self.put(name, (CEILING_BYTES * threads) as usize, None, move || {
@@ -141,18 +177,26 @@ impl Shelf<'_> {
                 });
             });
         }
-        self.memory_ceiling();
+        self.add_ceiling();
+        self.copy_ceiling();
     }
 
-    fn memory_ceiling(&mut self) {
-        let variant = "two 64 MiB vectors".into();
-        let name = Name { kernel: MEMORY, variant, backend: None, bounded_by: None };
+    fn add_ceiling(&mut self) {
         let (mut sum, other) = (vec![0_u64; MEMORY_BYTES / 8], vec![1_u64; MEMORY_BYTES / 8]);
-        self.put(name, MEMORY_BYTES, None, move || {
+        self.put(Name::ceiling(ADD, "two 64 MiB vectors"), MEMORY_BYTES, None, move || {
             sum.par_chunks_mut(1 << 13).zip(other.par_chunks(1 << 13)).for_each(|(sum, other)| {
                 sum.iter_mut().zip(other).for_each(|(sum, &x)| *sum = sum.wrapping_add(x));
             });
             black_box(&sum);
+        });
+    }
+
+    fn copy_ceiling(&mut self) {
+        let (from, mut to) = (Arc::clone(&self.vectors.update), vec![0_f32; ELEMENTS]);
+        self.put(Name::ceiling(COPY, "64 MiB"), MEMORY_BYTES, Some(ELEMENTS), move || {
+            let chunks = to.par_chunks_mut(1 << 14).zip(from.par_chunks(1 << 14));
+            chunks.for_each(|(to, from)| to.copy_from_slice(from));
+            black_box(&to);
         });
     }
 
@@ -181,45 +225,75 @@ impl Shelf<'_> {
     }
 
     fn passes(&mut self, backend: Backend) {
-        for width in [20, 32, 40] {
-            // Widths from 1 to 64 make a modulus.
-            let Ok(modulus) = Modulus::from_width(width) else { continue };
-            self.client(backend, modulus);
-            self.server(backend, modulus);
+        for (modulus, sum) in self.vectors.sums.clone() {
+            let bits = format!("{} bits", modulus.width());
+            self.quantize(backend, modulus, bits.clone());
+            self.server(backend, modulus, bits, sum);
+            if modulus.width() == 32 {
+                self.client(backend, modulus);
+            }
         }
     }
 
-    fn client(&mut self, backend: Backend, modulus: Modulus) {
-        let Ok(quantizer) = Quantizer::new(8.0, 1 << (modulus.width() - 10).min(22), 1000.0) else {
-            return;
-        };
-        let (plan, rounding) = (plan(Prg::Aes128Ctr, 0), Seed::from_bytes([1; 32]));
-        let update: Vec<f32> = (0..ELEMENTS).map(|i| (i % 2003) as f32 / 1001.0 - 1.0).collect();
-        let mut out = Vec::with_capacity(modulus.packed_len(ELEMENTS + 1));
-        let name = name("client: quantize + pack", backend, modulus);
-        self.put(name, 4 * ELEMENTS, Some(ELEMENTS), move || {
-            let (quantizer, plan, rounding) = (&quantizer, &plan, &rounding);
-            let pass = ClientPass { backend, modulus, quantizer, plan, rounding };
-            out.clear();
-            let _ = black_box(pass.masked_vector(1000.0, &update, &mut out));
-        });
+    fn quantize(&mut self, backend: Backend, modulus: Modulus, variant: String) {
+        let kernel = "client: quantize + pack";
+        let name = Name { kernel, variant, backend: Some(backend), bounded_by: Some(COPY) };
+        let run = self.masked_vector(backend, modulus, 0, ELEMENTS);
+        self.put(name, 4 * ELEMENTS, Some(ELEMENTS), run);
     }
 
-    fn server(&mut self, backend: Backend, modulus: Modulus) {
-        let mut sum = Accumulator::new(modulus, ELEMENTS);
-        let packed = vec![0; modulus.packed_len(ELEMENTS)];
-        let lane_bytes = if modulus.width() > 32 { 8 } else { 4 };
-        let name =
-            Name { bounded_by: Some(MEMORY), ..name("server: unpack + add", backend, modulus) };
-        self.put(name, lane_bytes * ELEMENTS, Some(ELEMENTS), move || {
-            let _ = black_box(sum.add_packed(backend, &packed));
+    fn client(&mut self, backend: Backend, modulus: Modulus) {
+        let kernel = "client: whole pass";
+        let variant = format!("32 bits, {CLIENT_MASKS} masks");
+        let name = Name { kernel, variant, backend: Some(backend), bounded_by: Some(AES) };
+        let run = self.masked_vector(backend, modulus, CLIENT_MASKS, UPDATE);
+        let keystream = 4 * UPDATE * CLIENT_MASKS;
+        self.put(name, keystream, Some(UPDATE * CLIENT_MASKS), run);
+    }
+
+    fn masked_vector(
+        &self,
+        backend: Backend,
+        modulus: Modulus,
+        masks: usize,
+        elements: usize,
+    ) -> impl FnMut() + Send + use<> {
+        let Vectors { update, masked, .. } = self.vectors.clone();
+        let plan = plan(Prg::Aes128Ctr, masks);
+        // 2^10 clients fit into each of the moduli measured here.
+        let levels = 1 << (modulus.width() - 10).min(22);
+        let quantizer = Quantizer::new(8.0, levels, 1000.0);
+        move || {
+            let (Ok(quantizer), Ok(mut out)) = (&quantizer, masked.lock()) else { return };
+            let (plan, rounding) = (&plan, &Seed::from_bytes([1; 32]));
+            let pass = ClientPass { backend, modulus, quantizer, plan, rounding };
+            out.clear();
+            let _ = black_box(pass.masked_vector(1000.0, &update[..elements], &mut out));
+        }
+    }
+
+    fn server(
+        &mut self,
+        backend: Backend,
+        modulus: Modulus,
+        variant: String,
+        sum: Arc<Mutex<Accumulator>>,
+    ) {
+        let kernel = "server: unpack + add";
+        let name = Name { kernel, variant, backend: Some(backend), bounded_by: Some(ADD) };
+        let (packed, upload) =
+            (modulus.packed_len(lanes(modulus)), Arc::clone(&self.vectors.upload));
+        self.put(name, MEMORY_BYTES, Some(lanes(modulus)), move || {
+            let Ok(mut sum) = sum.lock() else { return };
+            let _ = black_box(sum.add_packed(backend, &upload[..packed]));
         });
     }
 }
 
-fn name(kernel: &'static str, backend: Backend, modulus: Modulus) -> Name {
-    let variant = format!("{} bits", modulus.width());
-    Name { kernel, variant, backend: Some(backend), bounded_by: None }
+impl Name {
+    fn ceiling(kernel: &'static str, variant: &str) -> Self {
+        Self { kernel, variant: variant.into(), backend: None, bounded_by: None }
+    }
 }
 
 /// A plan of so many masks, half of them subtracted; the seeds do not matter.
