@@ -29,7 +29,7 @@ pub struct ParamsArgs {
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power)]
     pub modulus_range: u128,
-    /// What expands seeds into masks: aes-128-ctr or chacha20
+    /// What expands seeds into masks: aes-128-ctr, chacha20 or aegis-128x4
     #[arg(long, default_value_t = Prg::default())]
     pub prg: Prg,
 }
