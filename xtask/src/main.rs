@@ -20,7 +20,9 @@ Chores:
   doc                   all documentation, with warnings denied (a broken link is one)
   bench-smoke           builds every benchmark with the release profile and runs each once, unmeasured
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
-  ci                    all of the above in this order, each timed; stops at the first that fails
+  aarch64               the kernels' tests for aarch64, emulated: wants that target of Rust, and Debian's
+                        qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross
+  ci                    all of the above but aarch64 in this order, each timed; stops at the first that fails
   help                  this page
 
 Before a commit, `cargo xtask check` and `cargo xtask test`. What continuous integration runs is `.ci/run`,
@@ -73,6 +75,7 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["fuzz-smoke"] => fuzz::smoke(fuzz::SECONDS),
         ["fuzz-smoke", seconds] => fuzz::smoke(parse_seconds(seconds)?),
         ["fuzz-repeat", target, file] => fuzz::repeat(target, file),
+        ["aarch64"] => chores::aarch64(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),
         [chore, ..] => Err(Failure::Usage(format!("there is no chore like this: {chore}"))),
