@@ -147,6 +147,25 @@ fn a_mismatched_file_is_refused_before_anything_runs() {
     assert!(said.contains("odd.safetensors") && said.contains("client_00"), "{said}");
 }
 
+#[test]
+fn the_bench_measures_every_kernel_beside_its_ceiling() {
+    let (bench, code) = report(
+        secagg("bench")
+            .args("--backend portable --rounds 1 --masks 2 --accumulator 1".split_whitespace()),
+    );
+    assert_eq!(code, 0, "{bench}");
+    let measurements = bench["measurements"].as_array().expect("a list");
+    for kernel in
+        ["ceiling: AES rounds", "ceiling: add from memory", "mask", "server: unpack + add"]
+    {
+        let of = measurements.iter().filter(|measured| measured["kernel"] == kernel);
+        let rates: Vec<_> = of.map(|measured| measured["bytes_per_second"].as_f64()).collect();
+        assert!(!rates.is_empty() && rates.iter().all(|rate| *rate > Some(0.0)), "{kernel}");
+    }
+    let bounded = measurements.iter().filter(|measured| measured["of_ceiling"].is_number());
+    assert!(bounded.count() >= 6, "{bench}");
+}
+
 /// If clients held their updates (2 MB) or messages (2 MB) all at once, 32 more would need over
 /// 120 MB more.
 #[test]
