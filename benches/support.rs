@@ -1,5 +1,7 @@
 //! Shared helpers of the benchmarks.
 
+pub mod rival;
+
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
 
 /// A seed; its bytes are of no importance.
