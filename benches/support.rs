@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod rival;
+
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
 
 /// A seed; its bytes are of no importance.
