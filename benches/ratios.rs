@@ -26,7 +26,9 @@ fn main() {
         server(turns);
         client(turns);
     });
-    threads(turns.div_ceil(4));
+    if asked_for("threads") {
+        threads(turns.div_ceil(4));
+    }
 }
 
 /// Plans of 64 masks over 4 MiB against the AES rounds they cannot do without.
@@ -144,8 +146,7 @@ fn rounds(backend: Backend) {
 
 /// Prints how many times as fast as the other side ours is, and our rate.
 fn row(turns: usize, name: &str, bytes: usize, mut ours: impl FnMut(), mut other: impl FnMut()) {
-    let asked = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    if asked.is_some_and(|part| !name.contains(&part)) {
+    if !asked_for(name) {
         return;
     }
     let (mut own_times, mut ratios) = (Vec::new(), Vec::new());
@@ -158,6 +159,11 @@ fn row(turns: usize, name: &str, bytes: usize, mut ours: impl FnMut(), mut other
         ratios.push((seconds() - middle) / (middle - start));
     }
     println!("{name:<62} {:10.2} {:7.3}", bytes as f64 / median(own_times) / 1e9, median(ratios));
+}
+
+fn asked_for(name: &str) -> bool {
+    let asked = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    asked.is_none_or(|part| name.contains(&part))
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+use crate::arch::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::{avx2::Avx2, avx512::Avx512};
 
@@ -32,6 +34,9 @@ pub enum Backend {
     /// x86-64 with AVX-512 (F, BW, DQ and VL) and AES instructions on 512 bits.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// aarch64 with NEON and AES instructions.
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    Neon(Neon),
 }
 
 /// A backend that cannot be had.
@@ -69,7 +74,15 @@ impl Backend {
         [Avx512::detect().map(Self::Avx512), Avx2::detect().map(Self::Avx2)]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    fn vectorised() -> [Option<Self>; 1] {
+        [Neon::detect().map(Self::Neon)]
+    }
+
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        all(target_arch = "aarch64", target_endian = "little")
+    )))]
     fn vectorised() -> [Option<Self>; 0] {
         []
     }
@@ -82,6 +95,8 @@ impl Backend {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Self::Neon(_) => "neon",
         }
     }
 }

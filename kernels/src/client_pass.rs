@@ -15,6 +15,10 @@ use crate::{
 /// so that tiles begin on whole bytes at every width; and what AEGIS makes from one state.
 const TILE_BYTES: usize = 16 << 10;
 
+/// Bytes of lanes, for each thread, by which the output grows at a time. Growing it writes zeros, which should still be in
+/// the second cache when the tiles are written over them.
+const SECTION_BYTES: usize = 1 << 20;
+
 /// Everything that turns an update into a masked vector.
 ///
 /// The output is the same, bit for bit, for any number of threads. Beside it the pass needs one tile of lanes per
@@ -78,8 +82,7 @@ impl ClientPass<'_> {
         let quantize =
             self.quantizer.prepare(self.backend, self.plan.prg(), self.rounding, weight, update)?;
         let start = out.len();
-        out.resize(start + self.modulus.packed_len(lanes), 0);
-        if let Some(index) = self.fill::<F, L>(&quantize, lanes, &mut out[start..]) {
+        if let Some(index) = self.append::<F, L>(&quantize, lanes, out) {
             out[start..].zeroize();
             out.truncate(start);
             return Err(QuantizeError::NonFinite { index }.into());
@@ -87,10 +90,31 @@ impl ClientPass<'_> {
         Ok(())
     }
 
-    /// Writes all tiles. Answers the index of the first element that is not finite.
+    /// Writes all sections. Answers the index of the first element that is not finite.
+    fn append<F: Real, L: Lane>(
+        &self,
+        quantize: &QuantizePass<'_, F>,
+        lanes: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        out.reserve(self.modulus.packed_len(lanes));
+        let section = SECTION_BYTES / L::BYTES * rayon::current_num_threads();
+        for first_lane in (0..lanes).step_by(section) {
+            let (start, lanes) = (out.len(), section.min(lanes - first_lane));
+            out.resize(start + self.modulus.packed_len(lanes), 0);
+            let bad = self.fill::<F, L>(quantize, first_lane, lanes, &mut out[start..]);
+            if bad.is_some() {
+                return bad;
+            }
+        }
+        None
+    }
+
+    /// Writes the tiles of one section. Answers the index of the first element that is not finite.
     fn fill<F: Real, L: Lane>(
         &self,
         quantize: &QuantizePass<'_, F>,
+        first_lane: usize,
         lanes: usize,
         out: &mut [u8],
     ) -> Option<usize> {
@@ -98,13 +122,9 @@ impl ClientPass<'_> {
         let scratch = || Zeroizing::new(vec![L::default(); tile_lanes.min(lanes)]);
         let tiles = out.par_chunks_mut(self.modulus.packed_len(tile_lanes)).enumerate();
         let bad = tiles.map_init(scratch, |scratch, (tile, bytes)| {
-            let first_lane = tile * tile_lanes;
-            self.tile(
-                quantize,
-                first_lane,
-                &mut scratch[..tile_lanes.min(lanes - first_lane)],
-                bytes,
-            )
+            let done = tile * tile_lanes;
+            let scratch = &mut scratch[..tile_lanes.min(lanes - done)];
+            self.tile(quantize, first_lane + done, scratch, bytes)
         });
         bad.flatten().min()
     }

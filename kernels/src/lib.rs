@@ -53,6 +53,8 @@ pub mod quantize;
 mod seed;
 
 pub use accumulator::{Accumulator, WeightedMean};
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+pub use arch::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 pub use arch::{avx2::Avx2, avx512::Avx512};
 pub use backend::{Backend, BackendError};

@@ -9,6 +9,8 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 mod gates;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+pub(crate) mod neon;
 
 use crate::lane::{Lanes, LanesMut};
 use crate::mask::Masks;
@@ -73,6 +75,8 @@ macro_rules! with_kernel {
             },
             #[cfg(target_arch = "x86_64")]
             crate::Backend::Avx512($kernel) => $body,
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            crate::Backend::Neon($kernel) => $body,
         }
     };
 }

@@ -7,9 +7,7 @@
 
 use std::hint::black_box;
 
-use zeroize::Zeroize;
-
-use super::{Apply, Groups, Parts, by_groups};
+use super::{Apply, Groups, Parts, by_groups, wipe};
 use crate::arch::register::{AesRegister, Register};
 use crate::prg::Aes128CtrKey;
 use crate::{Lane, Sign};
@@ -53,7 +51,7 @@ struct FirstRounds([u64; RUN_BYTES / 8]);
 
 impl Drop for FirstRounds {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 
@@ -139,15 +137,15 @@ impl<R: AesRegister> Schedule<R> {
             let start = block as usize % RUN;
             let lanes = ((RUN - start) * 16 / L::BYTES).min(rest.len());
             let (run, behind) = rest.split_at_mut(lanes);
-            let from_first = self.from_first_run(block - start as u32);
-            self.apply_run::<L, ADD>(&first_rounds.0[2 * start..], from_first, run);
+            let since_first = self.since_first_run(block - start as u32);
+            self.apply_run::<L, ADD>(&first_rounds.0[2 * start..], since_first, run);
             (block, rest) = (block.wrapping_add((RUN - start) as u32), behind);
         }
     }
 
     /// What the first rounds of a run, which begins with `block`, have more than those of the first.
     #[inline(always)]
-    fn from_first_run(&self, block: u32) -> R {
+    fn since_first_run(&self, block: u32) -> R {
         let input = self.start.xor(R::last_words(self.token, block.swap_bytes()));
         input.round(self.keys[1]).xor(self.start.round(self.keys[1]))
     }
@@ -156,14 +154,14 @@ impl<R: AesRegister> Schedule<R> {
     fn apply_run<L: Lane, const ADD: bool>(
         &self,
         first_rounds: &[u64],
-        from_first: R,
+        since_first: R,
         lanes: &mut [L],
     ) {
         let groups = lanes.chunks_exact_mut(Self::BYTES / L::BYTES);
         for (lanes, rounds) in groups.zip(first_rounds.chunks_exact(Self::BYTES / 8)) {
             let mut states = self.places;
             for (state, round) in states.iter_mut().zip(rounds.chunks_exact(R::BYTES / 8)) {
-                *state = R::load(self.token, round).xor(from_first);
+                *state = R::load(self.token, round).xor(since_first);
             }
             self.rounds(&mut states, 2);
             let registers = lanes.chunks_exact_mut(R::BYTES / L::BYTES);

@@ -1,14 +1,15 @@
 //! Ranges of keystream, cut where groups of blocks begin: whole groups stay in registers, the edges go through a buffer.
 
-use zeroize::Zeroizing;
+use zeroize::optimization_barrier;
 
 use super::Sink;
 use crate::Lane;
+use crate::lane::Word;
 
-/// Bytes of the largest group.
-const LARGEST: usize = 1 << 10;
+/// Bytes that a sink is given at a time: enough that what it does once for all of them costs nothing.
+const BUFFER: usize = 4 << 10;
 
-/// A keystream that comes in groups of [`BYTES`](Self::BYTES) bytes, at most [`LARGEST`].
+/// A keystream that comes in groups of [`BYTES`](Self::BYTES) bytes, a power of two and at most [`BUFFER`].
 pub(super) trait Groups {
     const BYTES: usize;
 
@@ -27,18 +28,28 @@ pub(super) fn by_groups<G: Groups, S: Sink>(
     if len == 0 {
         return;
     }
-    let mut buffer = Zeroizing::new([0; LARGEST]);
-    let buffer = &mut buffer[..G::BYTES];
+    let mut buffer = [0; BUFFER];
     let mut group = first_byte / G::BYTES as u64;
     let mut start = (first_byte % G::BYTES as u64) as usize;
     let mut left = len;
     while left > 0 {
-        groups.write(group, buffer);
-        let end = G::BYTES.min(start + left);
+        let end = BUFFER.min(start + left);
+        for out in buffer.chunks_exact_mut(G::BYTES).take(end.div_ceil(G::BYTES)) {
+            groups.write(group, out);
+            group += 1;
+        }
         sink.take(&buffer[start..end]);
         left -= end - start;
-        (group, start) = (group + 1, 0);
+        start = 0;
     }
+    wipe(&mut buffer);
+}
+
+/// Zeros that the compiler cannot leave out; `Zeroize` writes one byte at a time, which took longer than to fill the buffer.
+#[inline(always)]
+pub(super) fn wipe<W: Word + Default, const N: usize>(secret: &mut [W; N]) {
+    secret.fill(W::default());
+    optimization_barrier(secret);
 }
 
 /// A tile in three parts: lanes before the first whole group, whole groups, and lanes behind them.

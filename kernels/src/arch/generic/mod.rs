@@ -14,7 +14,7 @@ use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
 use crate::{Lane, Real, Sign};
 
-use groups::{Groups, Parts, by_groups};
+use groups::{Groups, Parts, by_groups, wipe};
 pub(crate) use pack::{pack, unpack, unpack_add};
 
 /// A token, and the registers whose instructions it proves.
