@@ -21,6 +21,9 @@ pub struct Rival<C> {
 }
 
 /// `ctr` over `aes`, its counter in either order.
+///
+/// # Panics
+/// Unless keys and counters are of 16 bytes.
 pub fn ctr<C: KeyIvInit + StreamCipher + StreamCipherSeek>(count: usize, lanes: usize) -> Rival<C> {
     let new = |seed: &Seed| {
         let (key, iv) = seed.as_bytes().split_at(16);
@@ -30,6 +33,9 @@ pub fn ctr<C: KeyIvInit + StreamCipher + StreamCipherSeek>(count: usize, lanes: 
 }
 
 /// The `chacha20` crate.
+///
+/// # Panics
+/// Never: keys and nonces have the right length.
 pub fn chacha20(count: usize, lanes: usize) -> Rival<chacha20::ChaCha20> {
     let new = |seed: &Seed| {
         chacha20::ChaCha20::new_from_slices(seed.as_bytes(), &[0; 12]).expect("32 and 12 bytes")
