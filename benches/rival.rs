@@ -23,7 +23,7 @@ pub struct Rival<C> {
 /// `ctr` over `aes`, its counter in either order.
 ///
 /// # Panics
-/// Never: a seed has the bytes that these ciphers take.
+/// Unless keys and counters are of 16 bytes.
 pub fn ctr<C: KeyIvInit + StreamCipher + StreamCipherSeek>(count: usize, lanes: usize) -> Rival<C> {
     let new = |seed: &Seed| {
         let (key, iv) = seed.as_bytes().split_at(16);
@@ -35,7 +35,7 @@ pub fn ctr<C: KeyIvInit + StreamCipher + StreamCipherSeek>(count: usize, lanes: 
 /// The `chacha20` crate.
 ///
 /// # Panics
-/// Never: a seed has the bytes that the cipher takes.
+/// Never: keys and nonces have the right length.
 pub fn chacha20(count: usize, lanes: usize) -> Rival<chacha20::ChaCha20> {
     let new = |seed: &Seed| {
         chacha20::ChaCha20::new_from_slices(seed.as_bytes(), &[0; 12]).expect("32 and 12 bytes")

@@ -1,13 +1,40 @@
 //! The kernels, once per backend. What they compute is written in the modules that call them; here is only how.
 
+#[cfg_attr(
+    not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the portable backend is compiled"
+    )
+)]
 pub(crate) mod generic;
 pub(crate) mod portable;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the portable backend is compiled"
+    )
+)]
 pub(crate) mod register;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the portable backend is compiled"
+    )
+)]
 mod gates;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;

@@ -4,6 +4,8 @@
     reason = "instructions that not every CPU has, and loads and stores of registers"
 )]
 
+#[cfg(test)]
+mod tests;
 mod ymm;
 
 use std::arch::is_x86_feature_detected;

@@ -7,7 +7,7 @@ use crate::Lane;
 use crate::lane::Word;
 
 /// Bytes that a sink is given at a time: enough that what it does once for all of them costs nothing.
-const BUFFER: usize = 4 << 10;
+const BUFFER: usize = 1 << 10;
 
 /// A keystream that comes in groups of [`BYTES`](Self::BYTES) bytes, a power of two and at most [`BUFFER`].
 pub(super) trait Groups {
