@@ -1,5 +1,7 @@
 //! Shared helpers of the benchmarks.
 
+#![forbid(unsafe_code)]
+
 pub mod rival;
 
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
