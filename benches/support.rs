@@ -18,7 +18,7 @@ pub fn masks(count: usize) -> impl Iterator<Item = (Seed, Sign)> {
 
 /// A plan of so many masks.
 pub fn plan(prg: Prg, count: usize) -> MaskPlan {
-    MaskPlan::new(prg, masks(count))
+    MaskPlan::new(prg, &masks(count).collect::<Vec<_>>())
 }
 
 /// An update of so many elements from -1 to 1.

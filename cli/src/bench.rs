@@ -22,10 +22,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "NAME")]
     backend: Option<Backend>,
     /// Masks of the plan that is applied
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    masks: usize,
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = 1..=65_536)]
+    masks: i64,
     /// Size of the accumulator that the masks are applied to
-    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = 1..=1024)]
+    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = 1..=64)]
     accumulator: i64,
     /// How often each kernel is measured; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = 1..=1000)]
@@ -84,7 +84,7 @@ impl BenchArgs {
         bar.finish_and_clear();
         Bench {
             machine: Machine::here(),
-            masks: self.masks,
+            masks: self.masks(),
             accumulator_bytes: self.accumulator_bytes(),
             rounds: self.rounds(),
             measurements: cases::measurements(&cases),
@@ -98,6 +98,10 @@ impl BenchArgs {
 
     const fn rounds(&self) -> usize {
         self.rounds as usize
+    }
+
+    const fn masks(&self) -> usize {
+        self.masks as usize
     }
 
     const fn accumulator_bytes(&self) -> usize {

@@ -16,7 +16,7 @@
 //! // Two clients share one seed; one adds its mask, the other subtracts it.
 //! let clients = [(Sign::Add, 1.0, [0.5_f32, 1.0, -2.0]), (Sign::Subtract, 3.0, [0.1, 3.0, -2.0])];
 //! for (index, (sign, weight, update)) in (0_u8..).zip(clients) {
-//!     let plan = MaskPlan::new(Prg::Aes128Ctr, [(Seed::from_bytes([7; 32]), sign)]);
+//!     let plan = MaskPlan::new(Prg::Aes128Ctr, &[(Seed::from_bytes([7; 32]), sign)]);
 //!     let rounding = Seed::from_bytes([100 + index; 32]);
 //!     let pass = ClientPass { backend, modulus, quantizer: &quantizer, plan: &plan, rounding: &rounding };
 //!     let mut masked_vector = Vec::new();

@@ -47,11 +47,11 @@ impl std::ops::Neg for Sign {
 /// let backend = Backend::detect();
 /// let seed = Seed::from_bytes([5; 32]);
 /// let mut lanes = [1_u32, 2, 3, 4];
-/// MaskPlan::new(Prg::Aes128Ctr, [(seed.clone(), Sign::Add)]).apply(backend, 0, &mut lanes)?;
+/// MaskPlan::new(Prg::Aes128Ctr, &[(seed.clone(), Sign::Add)]).apply(backend, 0, &mut lanes)?;
 /// assert_ne!(lanes, [1, 2, 3, 4]);
 ///
 /// // The same mask comes off in two parts.
-/// let removal = MaskPlan::new(Prg::Aes128Ctr, [(seed, Sign::Subtract)]);
+/// let removal = MaskPlan::new(Prg::Aes128Ctr, &[(seed, Sign::Subtract)]);
 /// removal.apply(backend, 3, &mut lanes[3..])?;
 /// removal.apply(backend, 0, &mut lanes[..3])?;
 /// assert_eq!(lanes, [1, 2, 3, 4]);
@@ -70,8 +70,9 @@ pub(crate) enum Masks {
 
 impl MaskPlan {
     /// A plan of one mask per seed. The order has no influence on the result.
-    pub fn new(prg: Prg, masks: impl IntoIterator<Item = (Seed, Sign)>) -> Self {
-        let masks = masks.into_iter();
+    ///
+    /// Seeds are borrowed, so that nothing moves them and leaves copies; the caller's are wiped when it drops them.
+    pub fn new(prg: Prg, masks: &[(Seed, Sign)]) -> Self {
         let masks = match prg {
             Prg::Aes128Ctr => Masks::Aes128Ctr(keyed(masks, Aes128CtrKey::new)),
             Prg::ChaCha20 => Masks::ChaCha20(keyed(masks, ChaCha20Key::new)),
@@ -146,7 +147,11 @@ impl fmt::Debug for MaskPlan {
     }
 }
 
-/// Makes every seed ready for its generator.
-fn keyed<K>(masks: impl Iterator<Item = (Seed, Sign)>, new: fn(&Seed) -> K) -> Vec<(K, Sign)> {
-    masks.map(|(seed, sign)| (new(&seed), sign)).collect()
+/// Makes every seed ready for its generator, in a vector that never moves.
+fn keyed<K>(masks: &[(Seed, Sign)], new: fn(&Seed) -> K) -> Vec<(K, Sign)> {
+    let mut keyed = Vec::with_capacity(masks.len());
+    for (seed, sign) in masks {
+        keyed.push((new(seed), *sign));
+    }
+    keyed
 }

@@ -106,7 +106,7 @@ pub(super) fn all(args: &BenchArgs) -> Vec<Case> {
         let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
         let vectors = vectors.clone();
         let mut shelf = Shelf { cases: &mut cases, pool: Arc::new(pool), vectors };
-        shelf.ceilings(args);
+        shelf.ceilings();
         for backend in args.backends() {
             shelf.masks(args, backend);
             shelf.passes(backend);
@@ -164,8 +164,9 @@ impl Shelf<'_> {
         self.cases.push(Case { name, pool, bytes, elements, run, seconds });
     }
 
-    fn ceilings(&mut self, args: &BenchArgs) {
-        for backend in args.backends() {
+    fn ceilings(&mut self) {
+        // Of all backends, whichever are measured: the best instructions of the machine are the limit.
+        for backend in Backend::available() {
             let name = Name {
                 backend: Some(backend),
                 ..Name::ceiling(AES, "10 rounds per block, registers only")
@@ -209,7 +210,7 @@ impl Shelf<'_> {
     }
 
     fn mask<L: Lane>(&mut self, args: &BenchArgs, backend: Backend, prg: Prg) {
-        let (plan, bytes) = (plan(prg, args.masks), args.accumulator_bytes());
+        let (plan, bytes) = (plan(prg, args.masks()), args.accumulator_bytes());
         let mut lanes = vec![L::default(); bytes / L::BYTES];
         let name = Name {
             kernel: "mask",
@@ -217,8 +218,8 @@ impl Shelf<'_> {
             backend: Some(backend),
             bounded_by: (prg == Prg::Aes128Ctr).then_some(AES),
         };
-        let elements = args.masks * lanes.len();
-        self.put(name, args.masks * bytes, Some(elements), move || {
+        let elements = args.masks() * lanes.len();
+        self.put(name, args.masks() * bytes, Some(elements), move || {
             // The accumulator is far shorter than any keystream's limit.
             let _ = black_box(plan.apply(backend, 0, &mut lanes));
         });
@@ -299,8 +300,7 @@ impl Name {
 /// A plan of so many masks, half of them subtracted; the seeds do not matter.
 fn plan(prg: Prg, masks: usize) -> MaskPlan {
     let sign = |number| if number % 2 == 0 { Sign::Add } else { Sign::Subtract };
-    MaskPlan::new(
-        prg,
-        (0..masks).map(|number| (Seed::from_bytes([number as u8; 32]), sign(number))),
-    )
+    let seed = |number| Seed::from_bytes([number as u8; 32]);
+    let masks: Vec<_> = (0..masks).map(|number| (seed(number), sign(number))).collect();
+    MaskPlan::new(prg, &masks)
 }

@@ -47,7 +47,8 @@ fn a_bad_vector_leaves_the_sum_as_it_was() {
 #[test]
 fn masks_are_applied_to_any_ranges() {
     for width in [10, 32, 50] {
-        let plan = MaskPlan::new(Prg::Aes128Ctr, [(seed(1), Sign::Add), (seed(2), Sign::Subtract)]);
+        let plan =
+            MaskPlan::new(Prg::Aes128Ctr, &[(seed(1), Sign::Add), (seed(2), Sign::Subtract)]);
         let mut whole = Accumulator::new(modulus(width), 50_000);
         on_threads(3, || whole.apply(Backend::detect(), &plan).unwrap());
         let mut parts = Accumulator::new(modulus(width), 50_000);
@@ -62,7 +63,7 @@ fn masks_are_applied_to_any_ranges() {
 #[test]
 #[should_panic(expected = "out of range")]
 fn a_range_outside_of_the_vector_is_the_callers_bug() {
-    let plan = MaskPlan::new(Prg::Aes128Ctr, []);
+    let plan = MaskPlan::new(Prg::Aes128Ctr, &[]);
     let _: Result<(), KeystreamLimit> =
         Accumulator::new(modulus(8), 4).apply_range(Backend::detect(), &plan, 2..5);
 }

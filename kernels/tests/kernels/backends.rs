@@ -37,7 +37,7 @@ fn keystreams_are_equal_from_every_start() {
 /// Two masks of each sign, so that neither half of the signs is a special case.
 fn plan(prg: Prg) -> MaskPlan {
     let masks = [(1, Sign::Add), (2, Sign::Subtract), (3, Sign::Subtract), (4, Sign::Add)];
-    MaskPlan::new(prg, masks.map(|(number, sign)| (seed(number), sign)))
+    MaskPlan::new(prg, &masks.map(|(number, sign)| (seed(number), sign)))
 }
 
 fn masks_are_equal<L: Lane>(first_lanes: &[u64], lens: &[usize]) {

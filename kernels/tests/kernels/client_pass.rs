@@ -8,7 +8,10 @@ use secagg_kernels::{
 use crate::support::{modulus, on_threads, rng, seed, unit};
 
 fn plan(prg: Prg) -> MaskPlan {
-    MaskPlan::new(prg, [(seed(1), Sign::Add), (seed(2), Sign::Subtract), (seed(3), Sign::Subtract)])
+    MaskPlan::new(
+        prg,
+        &[(seed(1), Sign::Add), (seed(2), Sign::Subtract), (seed(3), Sign::Subtract)],
+    )
 }
 
 fn masked_vector<F: Real>(

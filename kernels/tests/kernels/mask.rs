@@ -11,7 +11,7 @@ fn masks() -> [(Seed, Sign); 3] {
 }
 
 fn plan(prg: Prg) -> MaskPlan {
-    MaskPlan::new(prg, masks())
+    MaskPlan::new(prg, &masks())
 }
 
 fn applied<L: Lane>(plan: &MaskPlan, first_lane: u64, lanes: &[L]) -> Vec<L> {
@@ -106,7 +106,7 @@ fn beyond_the_limit_no_lane_is_touched() {
 
 #[test]
 fn an_empty_plan_changes_nothing() {
-    let plan = MaskPlan::new(Prg::ChaCha20, []);
+    let plan = MaskPlan::new(Prg::ChaCha20, &[]);
     assert!(plan.is_empty() && plan.prg() == Prg::ChaCha20);
     assert_eq!(applied::<u16>(&plan, 0, &painted(99)), painted(99));
 }
@@ -117,7 +117,8 @@ fn any_masks() -> impl Strategy<Value = Vec<(u8, bool)>> {
 
 fn plan_of(prg: Prg, masks: &[(u8, bool)], turned: bool) -> MaskPlan {
     let sign = |add| if add ^ turned { Sign::Add } else { Sign::Subtract };
-    MaskPlan::new(prg, masks.iter().map(|(number, add)| (seed(*number), sign(*add))))
+    let masks: Vec<_> = masks.iter().map(|(number, add)| (seed(*number), sign(*add))).collect();
+    MaskPlan::new(prg, &masks)
 }
 
 proptest! {

@@ -55,7 +55,7 @@ fn names_and_ids_are_read_back() {
 #[test]
 fn debug_says_nothing_about_secrets() {
     assert_eq!(format!("{:?}", seed(1)), "Seed");
-    let plan = MaskPlan::new(Prg::ChaCha20, [(seed(1), Sign::Add)]);
+    let plan = MaskPlan::new(Prg::ChaCha20, &[(seed(1), Sign::Add)]);
     assert_eq!(format!("{plan:?}"), "MaskPlan { prg: ChaCha20, masks: 1 }");
 }
 

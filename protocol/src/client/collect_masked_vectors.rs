@@ -112,7 +112,7 @@ impl CollectMaskedVectors {
         for neighbour in sharers {
             masks.push((self.pairwise_seed(neighbour)?, sign(self.me.id, neighbour.client)));
         }
-        Ok(MaskPlan::new(self.me.session.params.prg(), masks))
+        Ok(MaskPlan::new(self.me.session.params.prg(), &masks))
     }
 
     fn pairwise_seed(&self, neighbour: &Neighbour) -> Result<Seed, ServerMisbehaved> {

@@ -69,7 +69,7 @@ impl<'a> Recovery<'a> {
                 self.pairwise_masks(owner, survivors, &mut masks)?;
             }
         }
-        Ok(MaskPlan::new(self.session.params.prg(), masks))
+        Ok(MaskPlan::new(self.session.params.prg(), &masks))
     }
 
     fn count_masks(
