@@ -9,7 +9,7 @@ use zeroize::ZeroizeOnDrop;
 
 use crate::Seed;
 
-/// Bytes of keystream from one state. Longer tiles would not be much faster: the ten steps that make a state are 7 % of
+/// Bytes of keystream from one state. Longer tiles would not be much faster: the ten steps that make a state are 8 % of
 /// the 128 that use it. A tile of this length fits in the first cache.
 pub(crate) const TILE_BYTES: usize = 16 << 10;
 
