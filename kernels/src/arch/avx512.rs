@@ -35,7 +35,12 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("vaes");
+            && is_x86_feature_detected!("vaes")
+            // What the compiler takes the features above to mean as well.
+            && is_x86_feature_detected!("aes")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
         found.then_some(Self(()))
     }
 }

@@ -166,7 +166,7 @@ fn whole_weights_are_exact_at_the_defaults() {
 }
 
 /// By Hoeffding's inequality the mean of N independent roundings misses its expectation by more than
-/// sqrt(ln(2 / p) / 2N) with probability below p. With p = 1e-11 and 32 cases a fair quantizer fails for fewer than one
+/// sqrt(ln(2 / p) / 2N) with probability below p. With p = 1e-11 and 48 cases a fair quantizer fails for fewer than one
 /// in 1e9 choices of seeds.
 #[test]
 fn rounding_is_unbiased() {

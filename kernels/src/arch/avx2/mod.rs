@@ -73,7 +73,9 @@ impl Simd256 {
 
 impl Vaes {
     fn detect() -> Option<Self> {
-        Simd256::detect().filter(|_| is_x86_feature_detected!("vaes")).map(Self)
+        // The compiler takes vaes to mean aes as well, so both are asked for.
+        let found = is_x86_feature_detected!("vaes") && is_x86_feature_detected!("aes");
+        Simd256::detect().filter(|_| found).map(Self)
     }
 }
 
