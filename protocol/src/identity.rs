@@ -206,7 +206,7 @@ impl Statement {
 
 /// SHA-256 over a set of survivors, so that a statement is short however many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SurvivorsHash([u8; 32]);
+pub(crate) struct SurvivorsHash(pub(crate) [u8; 32]);
 
 impl SurvivorsHash {
     /// Hashes ids, which must ascend.

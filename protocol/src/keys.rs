@@ -173,6 +173,18 @@ pub(crate) struct ChannelKey {
     pub(crate) nonce: [u8; 12],
 }
 
+/// Bytes of a key and its nonce.
+pub(crate) const CHANNEL_KEY_LEN: usize = 44;
+
+impl ChannelKey {
+    pub(crate) fn from_bytes(bytes: &[u8; CHANNEL_KEY_LEN]) -> Self {
+        let mut channel_key = Self { key: [0; 32], nonce: [0; 12] };
+        channel_key.key.copy_from_slice(&bytes[..32]);
+        channel_key.nonce.copy_from_slice(&bytes[32..]);
+        channel_key
+    }
+}
+
 impl Drop for ChannelKey {
     fn drop(&mut self) {
         self.key.zeroize();
@@ -206,12 +218,9 @@ fn channel_key(
     sender: End<Channel>,
     receiver: End<Channel>,
 ) -> ChannelKey {
-    let mut okm = Zeroizing::new([0; 44]);
+    let mut okm = Zeroizing::new([0; CHANNEL_KEY_LEN]);
     derive(salt, b"secagg share channel", shared, sender, receiver, &mut *okm);
-    let mut channel_key = ChannelKey { key: [0; 32], nonce: [0; 12] };
-    channel_key.key.copy_from_slice(&okm[..32]);
-    channel_key.nonce.copy_from_slice(&okm[32..]);
-    channel_key
+    ChannelKey::from_bytes(&okm)
 }
 
 /// HKDF-SHA256; info = label ‖ both ids ‖ both public keys.

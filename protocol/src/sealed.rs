@@ -74,7 +74,8 @@ pub(crate) fn open(
     Some(SharePair { mask_secret_key: Share(shares[0]), self_mask_seed: Share(shares[1]) })
 }
 
-fn cipher(key: &ChannelKey) -> Aes256Gcm {
+/// The cipher of a key that serves once.
+pub(crate) fn cipher(key: &ChannelKey) -> Aes256Gcm {
     Aes256Gcm::new(&key.key.into())
 }
 

@@ -3,6 +3,8 @@
 //! Integers are little-endian. A reader never allocates for more than the bytes that it holds, and
 //! [`Reader::finish`] refuses anything left over.
 
+use zeroize::Zeroize;
+
 use crate::error::Malformed;
 use crate::{ClientId, PROTOCOL_VERSION, SessionId};
 
@@ -24,7 +26,7 @@ impl Writer {
     }
 
     pub(crate) fn u8(&mut self, value: u8) {
-        self.0.push(value);
+        self.bytes(&[value]);
     }
 
     pub(crate) fn u32(&mut self, value: u32) {
@@ -44,7 +46,24 @@ impl Writer {
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.0.capacity() - self.0.len() {
+            self.grow(bytes.len());
+        }
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Moves to a larger buffer and wipes the one it leaves, which may hold secrets. Messages have their
+    /// room from the start; saved states grow.
+    fn grow(&mut self, more: usize) {
+        let mut larger = Vec::with_capacity(2 * self.0.len() + more);
+        larger.extend_from_slice(&self.0);
+        core::mem::replace(&mut self.0, larger).zeroize();
+    }
+
+    /// Writes bytes behind their number.
+    pub(crate) fn blob(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.bytes(bytes);
     }
 
     /// Writes the length of a list. Lists are neighbourhoods, so they fit: a cohort is a `u32`.
@@ -61,6 +80,11 @@ impl Writer {
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// Reads what has no header.
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads the header of a message of one kind.
     pub(crate) fn message(kind: u8, bytes: &'a [u8]) -> Result<(Self, SessionId), Malformed> {
         let mut reader = Self(bytes);
@@ -122,6 +146,14 @@ impl<'a> Reader<'a> {
             list.push(read(self)?);
         }
         Ok(list)
+    }
+
+    /// Reads bytes behind their number.
+    pub(crate) fn blob(&mut self) -> Result<&'a [u8], Malformed> {
+        let len = usize::try_from(self.u64()?).map_err(|_| Malformed::Truncated)?;
+        let (head, rest) = self.0.split_at_checked(len).ok_or(Malformed::Truncated)?;
+        self.0 = rest;
+        Ok(head)
     }
 
     /// Everything that is left.

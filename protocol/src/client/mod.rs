@@ -7,6 +7,8 @@
 
 mod collect_masked_vectors;
 mod confirm_survivors;
+mod persistent;
+mod saved;
 mod setup;
 mod share_keys;
 mod unmask;
@@ -14,6 +16,7 @@ mod unmask;
 pub(crate) use collect_masked_vectors::sign;
 pub use collect_masked_vectors::{AfterMasking, CollectMaskedVectors};
 pub use confirm_survivors::ConfirmSurvivors;
+pub use persistent::{Persistent, PersistentError};
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
 pub use unmask::Unmask;

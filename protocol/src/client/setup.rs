@@ -100,7 +100,11 @@ impl Setup {
 }
 
 impl Me {
-    fn advertise(&self, mask: &MaskSecretKey, channel: &ChannelSecretKey) -> AdvertisedKeys {
+    pub(super) fn advertise(
+        &self,
+        mask: &MaskSecretKey,
+        channel: &ChannelSecretKey,
+    ) -> AdvertisedKeys {
         let (mask, channel) = (mask.public(), channel.public());
         let mut advertised = AdvertisedKeys { mask, channel, signature: None };
         advertised.signature = self.credentials.as_ref().map(|Credentials { identity, .. }| {

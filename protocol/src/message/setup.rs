@@ -53,14 +53,14 @@ impl AdvertisedKeys {
         Self::MIN_LEN + if self.signature.is_some() { SIGNATURE_LEN } else { 0 }
     }
 
-    pub(super) fn write(&self, to: &mut Writer) {
+    pub(crate) fn write_body(&self, to: &mut Writer) {
         to.bytes(self.mask.as_bytes());
         to.bytes(self.channel.as_bytes());
         to.u8(u8::from(self.signature.is_some()));
         self.signature.iter().for_each(|signature| to.bytes(&signature.0));
     }
 
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(crate) fn read_body(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mask = MaskPublicKey::from_bytes(from.array()?)?;
         let channel = ChannelPublicKey::from_bytes(from.array()?)?;
         let signature = match from.u8()? {
@@ -78,13 +78,13 @@ impl Message for AdvertisedKeys {
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
         let mut to = writer::<Self>(session, self.len());
-        self.write(&mut to);
+        self.write_body(&mut to);
         to.into_bytes()
     }
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let keys = Self::read(&mut from)?;
+        let keys = Self::read_body(&mut from)?;
         from.finish()?;
         Ok((session, keys))
     }

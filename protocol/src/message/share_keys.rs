@@ -28,7 +28,7 @@ impl Message for ShareKeysRequest {
         to.count(self.peers.len());
         for (client, keys) in &self.peers {
             to.client(*client);
-            keys.write(&mut to);
+            keys.write_body(&mut to);
         }
         to.into_bytes()
     }
@@ -37,7 +37,8 @@ impl Message for ShareKeysRequest {
         let (mut from, session) = reader::<Self>(bytes)?;
         let roster = RosterHash::from_bytes(from.array()?);
         let peer = 8 + AdvertisedKeys::MIN_LEN;
-        let peers = from.list(peer, |from| Ok((from.client()?, AdvertisedKeys::read(from)?)))?;
+        let peers =
+            from.list(peer, |from| Ok((from.client()?, AdvertisedKeys::read_body(from)?)))?;
         check_ascending(peers.iter().map(|&(client, _)| client))?;
         from.finish()?;
         Ok((session, Self { roster, peers }))

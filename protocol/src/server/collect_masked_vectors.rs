@@ -11,7 +11,7 @@ use crate::{ClientId, Stage};
 
 /// Stage 2: adds up masked vectors from U2. However many come, there is one accumulator.
 #[derive(Debug)]
-pub struct CollectMaskedVectors(Collected);
+pub struct CollectMaskedVectors(pub(super) Collected);
 
 impl CollectMaskedVectors {
     pub(super) fn new(

@@ -13,10 +13,10 @@ use crate::{ClientId, Signature, Stage};
 /// be closed as it is.
 #[derive(Debug)]
 pub struct ConfirmSurvivors {
-    collected: Collected,
+    pub(super) collected: Collected,
     hash: SurvivorsHash,
     /// By position.
-    confirmations: BTreeMap<usize, Signature>,
+    pub(super) confirmations: BTreeMap<usize, Signature>,
 }
 
 impl ConfirmSurvivors {

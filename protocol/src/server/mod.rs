@@ -9,6 +9,7 @@
 mod collect_masked_vectors;
 mod confirm_survivors;
 mod recover;
+mod saved;
 mod setup;
 mod share_keys;
 mod unmask;
@@ -16,6 +17,7 @@ mod unmask;
 pub use collect_masked_vectors::CollectMaskedVectors;
 pub use confirm_survivors::ConfirmSurvivors;
 pub use recover::FalseShare;
+pub use saved::Save;
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
 pub use unmask::{Aggregate, Reading, Recovered, Unmask};
@@ -25,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secagg_kernels::{Accumulator, Backend};
 
 use crate::error::{Abort, ClientMisbehaved, Rejected};
-use crate::graph::Graph;
+use crate::graph::{Graph, Ring};
 use crate::identity::Directory;
 use crate::keys::{Commitment, Salt};
 use crate::message::{AdvertisedKeys, Outgoing};
@@ -137,6 +139,13 @@ impl Collected {
 }
 
 impl Members {
+    /// The graph over some clients, which ascend, and their keys.
+    fn new(session: &Session, clients: Vec<ClientId>, keys: Vec<AdvertisedKeys>) -> Self {
+        let roster = RosterHash::new(session, clients.iter().copied().zip(&keys));
+        let ring = Ring::new(clients.len() as u32, session.params.degree(), &roster);
+        Self { clients, keys, roster, graph: Graph::new(ring) }
+    }
+
     fn position(&self, client: ClientId) -> Result<usize, ClientMisbehaved> {
         self.clients.binary_search(&client).map_err(|_| ClientMisbehaved::NotExpected)
     }

@@ -5,19 +5,17 @@ use secagg_kernels::Backend;
 
 use super::{Collecting, Members, Round, ShareKeys, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Misuse, Rejected};
-use crate::graph::{Graph, Ring};
 use crate::identity::{Directory, Statement};
 use crate::message::{AdvertisedKeys, Message, Outgoing, SetupRequest, ShareKeysRequest};
-use crate::roster::RosterHash;
 use crate::session::Session;
 use crate::{ClientId, Params, SessionId, Stage};
 
 /// Stage 0: collects two public keys from each client of the cohort.
 #[derive(Debug)]
 pub struct Setup {
-    round: Round,
-    cohort: BTreeSet<ClientId>,
-    keys: BTreeMap<ClientId, AdvertisedKeys>,
+    pub(super) round: Round,
+    pub(super) cohort: BTreeSet<ClientId>,
+    pub(super) keys: BTreeMap<ClientId, AdvertisedKeys>,
     seen: HashSet<[u8; 32]>,
 }
 
@@ -71,8 +69,17 @@ impl Setup {
         let session = Session::new(session, params, application);
         let outgoing = invitations(&session, &cohort);
         let round = Round { session, backend: Backend::detect(), directory };
-        let (keys, seen) = (BTreeMap::new(), HashSet::new());
-        Ok((Self { round, cohort, keys, seen }, outgoing))
+        Ok((Self::new(round, cohort), outgoing))
+    }
+
+    pub(super) fn new(round: Round, cohort: BTreeSet<ClientId>) -> Self {
+        Self { round, cohort, keys: BTreeMap::new(), seen: HashSet::new() }
+    }
+
+    /// Takes keys that were judged.
+    pub(super) fn keep(&mut self, client: ClientId, keys: AdvertisedKeys) {
+        self.seen.extend([*keys.mask.as_bytes(), *keys.channel.as_bytes()]);
+        self.keys.insert(client, keys);
     }
 
     /// Sets the kernels' backend; without it, the fastest is used.
@@ -123,12 +130,9 @@ impl Setup {
     }
 
     fn into_members(self) -> (Round, Members) {
-        let (len, degree) = (self.keys.len() as u32, self.round.session.params.degree());
-        let keys = self.keys.iter().map(|(&client, keys)| (client, keys));
-        let roster = RosterHash::new(&self.round.session, keys);
-        let graph = Graph::new(Ring::new(len, degree, &roster));
         let (clients, keys) = self.keys.into_iter().unzip();
-        (self.round, Members { clients, keys, roster, graph })
+        let members = Members::new(&self.round.session, clients, keys);
+        (self.round, members)
     }
 }
 
@@ -138,8 +142,7 @@ impl Collecting for Setup {
 
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
         let keys = self.judge(from, message)?;
-        self.seen.extend([*keys.mask.as_bytes(), *keys.channel.as_bytes()]);
-        self.keys.insert(from, keys);
+        self.keep(from, keys);
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use crate::{ClientId, Stage};
 /// Stage 1: collects sealed shares from U1.
 #[derive(Debug)]
 pub struct ShareKeys {
-    round: Round,
-    members: Members,
+    pub(super) round: Round,
+    pub(super) members: Members,
     /// By position in U1.
-    sealed: BTreeMap<usize, SealedShares>,
+    pub(super) sealed: BTreeMap<usize, SealedShares>,
 }
 
 impl ShareKeys {

@@ -12,11 +12,11 @@ use crate::{ClientId, Stage};
 /// The last stage: collects shares from the survivors.
 #[derive(Debug)]
 pub struct Unmask {
-    collected: Collected,
+    pub(super) collected: Collected,
     /// Survivors that were asked, by position.
-    asked: BTreeSet<usize>,
-    unmaskers: BTreeSet<usize>,
-    shares: Shares,
+    pub(super) asked: BTreeSet<usize>,
+    pub(super) unmaskers: BTreeSet<usize>,
+    pub(super) shares: Shares,
 }
 
 impl Unmask {

@@ -1,0 +1,130 @@
+//! A client that survives its process.
+
+use core::mem;
+
+use rand_core::CryptoRng;
+use secagg_kernels::Real;
+use sha2::{Digest, Sha256};
+
+use super::saved::{read, write};
+use super::{Client, Credentials, Setup};
+use crate::error::Refused;
+use crate::field::Field;
+use crate::identity::{Directory, Identity};
+use crate::saved::{CLIENT, RestoreError, StateKey, Store, open, seal};
+use crate::wire::HEADER_LEN;
+use crate::{SessionId, Stage};
+
+/// A client whose state is in a [`Store`] before its answer is given away, so that a process that is
+/// killed loses nothing, and answers nothing twice in different ways.
+///
+/// Asked the same again, it repeats its answer to the letter; asked something else, it refuses. What it
+/// keeps is sealed under a key of the caller's: the state holds all its secrets of the round. It can be
+/// no better than its store, though: whoever puts back an older state has an older client.
+#[derive(Debug)]
+pub struct Persistent<S> {
+    client: Client,
+    /// None before the first answer, and nothing is kept until then.
+    last: Option<Answered>,
+    key: StateKey,
+    store: S,
+}
+
+/// The last question by its hash, and what was answered.
+#[derive(Debug)]
+struct Answered {
+    session: SessionId,
+    request: [u8; 32],
+    reply: Vec<u8>,
+    is_kept: bool,
+}
+
+/// Why a persistent client gives no answer.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum PersistentError<E> {
+    /// The client refused, and has left the round.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The new state could not be kept. Ask the same again for another attempt.
+    #[error("the client's state could not be kept: {0}")]
+    Store(E),
+}
+
+impl<S: Store> Persistent<S> {
+    /// A client at the start of a round.
+    pub fn new(setup: Setup, key: StateKey, store: S) -> Self {
+        Self { client: Client::Setup(setup), last: None, key, store }
+    }
+
+    /// The client that was kept last. The kernels' backend is the fastest here; identity and directory
+    /// are not kept, and needed again against an active server.
+    ///
+    /// # Errors
+    /// [`RestoreError`], for bytes that no client kept under this key.
+    pub fn restore(
+        state: &[u8],
+        credentials: Option<(Identity, Directory)>,
+        key: StateKey,
+        store: S,
+    ) -> Result<Self, RestoreError> {
+        let known = credentials.map(|(identity, directory)| Credentials { identity, directory });
+        let (client, last) = open(CLIENT, &key, state, |session, from| {
+            let (request, reply) = (Field::read(from)?, from.blob()?.to_vec());
+            let last = Answered { session, request, reply, is_kept: true };
+            Ok((read(session, from, known.as_ref())?, last))
+        })?;
+        Ok(Self { client, last: Some(last), key, store })
+    }
+
+    /// The stage that the client waits in, or `None` once it has finished.
+    pub const fn stage(&self) -> Option<Stage> {
+        self.client.stage()
+    }
+
+    /// Answers one message, as [`Client::answer`] does, and keeps the new state first. A request that
+    /// was the last one to be answered gets the same answer, for which `weight` and `update` are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`PersistentError::Refused`], after which the client has left the round;
+    /// [`PersistentError::Store`] if the state could not be kept.
+    pub fn answer<F: Real>(
+        &mut self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, PersistentError<S::Error>> {
+        let hash = Sha256::digest(request).into();
+        if self.last.as_ref().is_none_or(|last| last.request != hash) {
+            let client = mem::replace(&mut self.client, Client::Finished);
+            let (next, reply) = client.answer(request, weight, update, rng)?;
+            self.client = next;
+            self.last = Some(Answered::new(hash, reply));
+        }
+        self.keep(rng).map_err(PersistentError::Store)?;
+        Ok(self.last.as_ref().map_or_else(Vec::new, |last| last.reply.clone()))
+    }
+
+    fn keep(&mut self, rng: &mut impl CryptoRng) -> Result<(), S::Error> {
+        let Self { client, last, key, store } = self;
+        let Some(last) = last.as_mut().filter(|last| !last.is_kept) else { return Ok(()) };
+        let state = seal(CLIENT, last.session, key, rng, |to| {
+            last.request.write(to);
+            to.blob(&last.reply);
+            write(client, to);
+        });
+        store.replace(&state)?;
+        last.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Answered {
+    /// The session is that of the reply, which the client itself wrote there.
+    fn new(request: [u8; 32], reply: Vec<u8>) -> Self {
+        let mut session = SessionId([0; 16]);
+        session.0.copy_from_slice(&reply[HEADER_LEN - 16..HEADER_LEN]);
+        Self { session, request, reply, is_kept: false }
+    }
+}

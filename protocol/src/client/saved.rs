@@ -1,0 +1,213 @@
+//! A client between two stages as bytes, and back.
+
+use secagg_kernels::Backend;
+
+use super::share_keys::Neighbour;
+use super::unmask::{Confirmed, Holding};
+use super::{
+    Client, CollectMaskedVectors, ConfirmSurvivors, Credentials, Me, Roster, ShareKeys, Unmask,
+};
+use crate::error::Malformed;
+use crate::field::{Field, read_terms, write_terms};
+use crate::identity::SurvivorsHash;
+use crate::keys::{MaskSecretKey, SecretKey};
+use crate::saved::RestoreError;
+use crate::wire::{Reader, Writer};
+use crate::{Policy, SessionId, Stage, ThreatModel};
+
+/// A client that has a session: from its first answer on.
+pub(super) fn write(client: &Client, to: &mut Writer) {
+    match client {
+        Client::ShareKeys(stage) => stage.write(to),
+        Client::CollectMaskedVectors(stage) => stage.write(to),
+        Client::ConfirmSurvivors(stage) => stage.write(to),
+        Client::Unmask(stage) => stage.write(to),
+        Client::Setup(_) | Client::Finished => to.u8(FINISHED),
+    }
+}
+
+/// In the place of a stage's number: the client has said its last word.
+const FINISHED: u8 = 0xff;
+
+/// `credentials` are the application's to bring again.
+pub(super) fn read(
+    session: SessionId,
+    from: &mut Reader<'_>,
+    credentials: Option<&Credentials>,
+) -> Result<Client, RestoreError> {
+    let number = from.u8()?;
+    if number == FINISHED {
+        return Ok(Client::Finished);
+    }
+    let stage = Stage::ALL.into_iter().find(|stage| stage.number() == number);
+    let me = Me::read(session, from, credentials)?;
+    match stage {
+        Some(Stage::ShareKeys) => Ok(Client::ShareKeys(ShareKeys::read(me, from)?)),
+        Some(Stage::CollectMaskedVectors) => {
+            Ok(Client::CollectMaskedVectors(CollectMaskedVectors::read(me, from)?))
+        }
+        Some(Stage::ConfirmSurvivors) => {
+            Ok(Client::ConfirmSurvivors(ConfirmSurvivors::read(me, from)?))
+        }
+        Some(Stage::Unmask) => Ok(Client::Unmask(Unmask::read(me, from)?)),
+        _ => Err(Malformed::Tag.into()),
+    }
+}
+
+impl Me {
+    fn write(&self, stage: Stage, to: &mut Writer) {
+        to.u8(stage.number());
+        write_terms(&self.session, to);
+        to.client(self.id);
+        self.policy.write(to);
+    }
+
+    fn read(
+        session: SessionId,
+        from: &mut Reader<'_>,
+        credentials: Option<&Credentials>,
+    ) -> Result<Self, RestoreError> {
+        let session = read_terms(session, from)?;
+        let active = session.params.is_active();
+        if active && credentials.is_none() {
+            return Err(RestoreError::NoDirectory);
+        }
+        let credentials = credentials.filter(|_| active).cloned();
+        Ok(Self { id: from.client()?, policy: Policy::read(from)?, session, credentials })
+    }
+}
+
+impl ShareKeys {
+    fn write(&self, to: &mut Writer) {
+        self.me.write(Stage::ShareKeys, to);
+        self.mask.write(to);
+        self.channel.write(to);
+    }
+
+    /// Signatures are deterministic, so the advertised keys come out as they were.
+    fn read(me: Me, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (mask, channel) = (SecretKey::read(from)?, SecretKey::read(from)?);
+        let advertised = me.advertise(&mask, &channel);
+        Ok(Self { me, backend: Backend::detect(), mask, channel, advertised })
+    }
+}
+
+impl CollectMaskedVectors {
+    fn write(&self, to: &mut Writer) {
+        self.me.write(Stage::CollectMaskedVectors, to);
+        self.mask.write(to);
+        self.self_mask_seed.write(to);
+        self.neighbours.write(to);
+        self.roster.write(to);
+    }
+
+    fn read(me: Me, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mask = MaskSecretKey::read(from)?;
+        let mask_public = mask.public();
+        let (self_mask_seed, neighbours) = (Field::read(from)?, Field::read(from)?);
+        let (backend, roster) = (Backend::detect(), Field::read(from)?);
+        Ok(Self { me, backend, mask, mask_public, self_mask_seed, neighbours, roster })
+    }
+}
+
+impl ConfirmSurvivors {
+    fn write(&self, to: &mut Writer) {
+        self.me.write(Stage::ConfirmSurvivors, to);
+        self.holdings.write(to);
+        self.roster.write(to);
+    }
+
+    fn read(mut me: Me, from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+        let credentials = me.credentials.take().ok_or(RestoreError::NoDirectory)?;
+        let (holdings, roster) = (Field::read(from)?, Field::read(from)?);
+        Ok(Self { me, credentials, holdings, roster })
+    }
+}
+
+impl Unmask {
+    fn write(&self, to: &mut Writer) {
+        self.me.write(Stage::Unmask, to);
+        self.holdings.write(to);
+        if let Some(Confirmed { neighbourhood, roster, survivors, .. }) = &self.confirmed {
+            neighbourhood.write(to);
+            roster.write(to);
+            survivors.write(to);
+        }
+    }
+
+    fn read(mut me: Me, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let holdings = Field::read(from)?;
+        let confirmed = match me.credentials.take() {
+            None => None,
+            Some(credentials) => Some(Confirmed::read(credentials, from)?),
+        };
+        Ok(Self { me, holdings, confirmed })
+    }
+}
+
+impl Confirmed {
+    fn read(credentials: Credentials, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (neighbourhood, roster) = (Field::read(from)?, Field::read(from)?);
+        Ok(Self { credentials, neighbourhood, roster, survivors: SurvivorsHash::read(from)? })
+    }
+}
+
+impl Field for Policy {
+    fn write(&self, to: &mut Writer) {
+        let Self { min_cohort_size, min_threshold, min_neighbours, min_survivors, .. } = *self;
+        for floor in [min_cohort_size, min_threshold, min_neighbours, min_survivors] {
+            to.u32(floor);
+        }
+        to.u32(self.min_corrupted_neighbours);
+        to.u8(self.threat_model.number());
+        to.u64(self.max_dimension as u64);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            min_cohort_size: from.u32()?,
+            min_threshold: from.u32()?,
+            min_neighbours: from.u32()?,
+            min_survivors: from.u32()?,
+            min_corrupted_neighbours: from.u32()?,
+            threat_model: ThreatModel::from_number(from.u8()?).map_err(|_| Malformed::Tag)?,
+            // Saved by a machine of longer addresses, it is still no limit here.
+            max_dimension: usize::try_from(from.u64()?).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+impl Field for Neighbour {
+    fn write(&self, to: &mut Writer) {
+        to.client(self.client);
+        to.bytes(self.mask.as_bytes());
+        self.receiving.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (client, mask) = (from.client()?, crate::MaskPublicKey::from_bytes(from.array()?)?);
+        Ok(Self { client, mask, receiving: Field::read(from)? })
+    }
+}
+
+impl Field for Roster {
+    fn write(&self, to: &mut Writer) {
+        self.hash.write(to);
+        self.members.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { hash: Field::read(from)?, members: Field::read(from)? })
+    }
+}
+
+impl Field for Holding {
+    fn write(&self, to: &mut Writer) {
+        to.client(self.owner);
+        self.shares.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { owner: from.client()?, shares: Field::read(from)? })
+    }
+}

@@ -1,0 +1,81 @@
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+
+const SESSION: SessionId = SessionId([3; 16]);
+
+fn key(number: u8) -> StateKey {
+    StateKey::from_bytes([number; 32])
+}
+
+fn sealed(rng: &mut ChaCha20Rng) -> Vec<u8> {
+    seal(CLIENT, SESSION, &key(1), rng, |to| to.bytes(b"a secret"))
+}
+
+fn opened(kind: u8, key: &StateKey, state: &[u8]) -> Result<[u8; 8], RestoreError> {
+    open(kind, key, state, |session, from| {
+        assert_eq!(session, SESSION);
+        Ok(from.array()?)
+    })
+}
+
+#[test]
+fn what_is_sealed_opens_under_its_key_alone() {
+    let state = sealed(&mut ChaCha20Rng::seed_from_u64(1));
+    assert_eq!(opened(CLIENT, &key(1), &state), Ok(*b"a secret"));
+    assert_eq!(opened(CLIENT, &key(2), &state), Err(RestoreError::Sealed));
+    assert!(!state.windows(8).any(|window| window == b"a secret"));
+}
+
+/// Version and kind have errors of their own; session, salt, text and tag are authenticated.
+#[test]
+fn no_altered_state_opens() {
+    let state = sealed(&mut ChaCha20Rng::seed_from_u64(1));
+    for bit in 0..8 * state.len() {
+        let mut altered = state.clone();
+        altered[bit / 8] ^= 1 << (bit % 8);
+        let error = opened(CLIENT, &key(1), &altered).expect_err("it is altered");
+        assert_eq!(error == RestoreError::Sealed, bit >= 16, "bit {bit}: {error}");
+    }
+    for len in 0..state.len() {
+        assert!(opened(CLIENT, &key(1), &state[..len]).is_err(), "{len} bytes");
+    }
+}
+
+/// A client's state is not a server's, and no stage's state is another's.
+#[test]
+fn a_state_opens_as_what_it_is() {
+    let state = sealed(&mut ChaCha20Rng::seed_from_u64(1));
+    let expected = server_kind(Stage::Unmask);
+    let error = opened(expected, &key(1), &state);
+    assert_eq!(error, Err(Malformed::Kind { expected, found: CLIENT }.into()));
+    assert_eq!(saved_stage(&state), None);
+    for stage in Stage::ALL {
+        let state = [1, server_kind(stage)];
+        assert_eq!(saved_stage(&state), Some(stage));
+    }
+}
+
+#[test]
+fn nothing_may_be_left_over_and_nothing_missing() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let longer = seal(CLIENT, SESSION, &key(1), &mut rng, |to| to.bytes(&[0; 9]));
+    let error = opened(CLIENT, &key(1), &longer);
+    assert_eq!(error, Err(Malformed::TrailingBytes(1).into()));
+    let shorter = seal(CLIENT, SESSION, &key(1), &mut rng, |to| to.bytes(&[0; 7]));
+    assert_eq!(opened(CLIENT, &key(1), &shorter), Err(Malformed::Truncated.into()));
+}
+
+/// Two states of one content share no key, nonce or text.
+#[test]
+fn every_state_is_sealed_afresh() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let [one, other] = [sealed(&mut rng), sealed(&mut rng)];
+    assert_ne!(one[HEADER_LEN..], other[HEADER_LEN..]);
+}
+
+#[test]
+fn keys_say_nothing_in_debug() {
+    assert_eq!(format!("{:?}", key(1)), "StateKey(..)");
+}
