@@ -26,7 +26,11 @@ pub(super) struct Recovery<'a> {
 }
 
 /// A share that did not fit the secret its owner had published: either its holder lied when it
-/// revealed it, or the owner had dealt it a false one. The server cannot tell which.
+/// revealed it, or the owner had dealt it a false one. The server cannot tell which; nor, if more than
+/// half of the owner's shares to spare are false, whether those who hold them agreed on a polynomial
+/// that makes a true share look false.
+///
+/// Shares that were not needed are not checked, so a liar is named for the lies that cost a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FalseShare {
     /// Who revealed the share.

@@ -97,9 +97,11 @@ impl<'a> Secrets<'a> {
     }
 
     fn all_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
-        let own = self.unmaskers.contains(&owner).then_some(owner);
-        let points: BTreeSet<_> = shares.keys().copied().chain(own).collect();
-        points.into_iter().collect()
+        let mut points: Vec<_> = shares.keys().copied().collect();
+        if self.unmaskers.contains(&owner) {
+            points.insert(points.partition_point(|&holder| holder < owner), owner);
+        }
+        points
     }
 
     /// Decodes, at most three times, and takes the first secret that fits.
@@ -120,15 +122,19 @@ impl<'a> Secrets<'a> {
         Some(secret)
     }
 
-    /// Which holders are set aside (their places among all holders), attempt by attempt: suspects, as
-    /// what they hold is best taken as missing; nobody; all but the first t + 1, among whom one false
-    /// share is found whatever the others are. Only attempts with a share to spare.
+    /// Which holders are set aside (their places among all holders), attempt by attempt, as long as
+    /// there is a share to spare.
+    ///
+    /// First nobody: as long as at most half of what is to spare is false, this names the right ones,
+    /// whoever is suspected. Then suspects: their shares count as missing, which costs half of what a
+    /// false one does. Then all but the first t + 1, among whom one false share is found whatever the
+    /// others are.
     fn attempts(&self, shares: &BTreeMap<usize, Share>) -> Vec<Vec<usize>> {
         let threshold = self.session.threshold();
         let holders = shares.keys().enumerate();
         let suspects = holders.filter(|(_, holder)| self.suspects.contains(holder));
-        let suspects: Vec<_> = suspects.map(|(at, _)| at).collect();
-        let mut attempts = vec![suspects, Vec::new(), (threshold + 1..shares.len()).collect()];
+        let suspects = suspects.map(|(at, _)| at).collect();
+        let mut attempts = vec![Vec::new(), suspects, (threshold + 1..shares.len()).collect()];
         attempts.retain(|aside| shares.len() - aside.len() > threshold);
         attempts.dedup();
         attempts
