@@ -9,8 +9,13 @@
 //! Multiplication is constant time. Points are public; secrets and coefficients never decide a
 //! branch or an index.
 
+mod decode;
+mod lagrange;
+
 use core::fmt;
 
+pub(crate) use decode::errors;
+pub(crate) use lagrange::LagrangeBasis;
 use polyval::hazmat::FieldElement;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
@@ -75,69 +80,6 @@ fn evaluate(polynomial: &[[FieldElement; 2]], at: FieldElement) -> Share {
     join(low, high)
 }
 
-/// Lagrange weights at zero of a set of holders, computed once and used for every secret of which
-/// these holders have shares.
-///
-/// For points x_j the weight is Λ_j = Π_{m≠j} x_m / (x_m + x_j). Leaving out one point x_o multiplies
-/// Λ_j by (x_o + x_j) / x_o, so a basis of t + 1 points serves all sets of t among them: that is how
-/// one basis serves a complete graph, where every client lacks only its own share.
-pub(crate) struct LagrangeBasis {
-    points: Vec<FieldElement>,
-    weights: Vec<FieldElement>,
-}
-
-impl LagrangeBasis {
-    pub(crate) fn new(holders: &[ClientId]) -> Self {
-        let points: Vec<_> = holders.iter().map(|&holder| point(holder)).collect();
-        let mut denominators: Vec<_> = points.iter().map(|&x| denominator(&points, x)).collect();
-        invert_all(&mut denominators);
-        let numerator = points.iter().fold(one(), |product, &x| product * x);
-        let weights = denominators.into_iter().map(|inverse| numerator * inverse).collect();
-        Self { points, weights }
-    }
-
-    /// Recovers a secret from one share for each holder, in the order of the holders.
-    pub(crate) fn recover<'a>(
-        &self,
-        shares: impl Iterator<Item = &'a Share>,
-    ) -> Zeroizing<[u8; SHARE_LEN]> {
-        combine(self.weights.iter().copied(), shares)
-    }
-
-    /// Recovers a secret without the holder at position `omitted`; `shares` has one share for each of
-    /// the other holders, in their order.
-    pub(crate) fn recover_without<'a>(
-        &self,
-        omitted: usize,
-        shares: impl Iterator<Item = &'a Share>,
-    ) -> Zeroizing<[u8; SHARE_LEN]> {
-        let left_out = self.points[omitted];
-        let per_point = invert(left_out);
-        let others = (0..self.points.len()).filter(|&holder| holder != omitted);
-        let weights = others
-            .map(|holder| self.weights[holder] * (left_out + self.points[holder]) * per_point);
-        combine(weights, shares)
-    }
-}
-
-fn combine<'a>(
-    weights: impl Iterator<Item = FieldElement>,
-    shares: impl Iterator<Item = &'a Share>,
-) -> Zeroizing<[u8; SHARE_LEN]> {
-    let zero = [FieldElement::default(); 2];
-    let [low, high] = weights.zip(shares).fold(zero, |[low, high], (weight, share)| {
-        let [a, b] = halves(&share.0);
-        [low + weight * a, high + weight * b]
-    });
-    Zeroizing::new(join(low, high).0)
-}
-
-/// x · Π (x_m + x) over all points but x itself, whose factor would be zero.
-fn denominator(points: &[FieldElement], x: FieldElement) -> FieldElement {
-    let others = points.iter().filter(|&&other| u128::from(other) != u128::from(x));
-    others.fold(x, |product, &other| product * (other + x))
-}
-
 /// Montgomery's trick: one inversion and three products for each element.
 fn invert_all(elements: &mut [FieldElement]) {
     let mut before = Vec::with_capacity(elements.len());
@@ -171,6 +113,10 @@ fn point(holder: ClientId) -> FieldElement {
 
 fn one() -> FieldElement {
     FieldElement::from(ONE)
+}
+
+fn is_zero(a: FieldElement) -> bool {
+    u128::from(a) == 0
 }
 
 fn halves(bytes: &[u8; SHARE_LEN]) -> [FieldElement; 2] {

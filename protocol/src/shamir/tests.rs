@@ -41,7 +41,31 @@ fn a_basis_of_one_more_serves_without_any_one() {
     let basis = LagrangeBasis::new(&holders);
     for omitted in 0..4 {
         let others = (0..4).filter(|&at| at != omitted).map(|at| &shares[at]);
-        assert_eq!(*basis.recover_without(omitted, others), SECRET);
+        assert_eq!(*basis.without(&[omitted]).recover(others), SECRET);
+    }
+}
+
+#[test]
+fn a_basis_without_any_two_is_that_of_the_others() {
+    let ids = holders([3, 4, 9, 11, 12, u64::MAX]);
+    let basis = LagrangeBasis::new(&ids);
+    for omitted in subsets(6, 2) {
+        let others: Vec<_> = (0..6).filter(|at| !omitted.contains(at)).map(|at| ids[at]).collect();
+        let numbers = |basis: &LagrangeBasis| {
+            let both = basis.points.iter().zip(&basis.weights);
+            both.map(|(&x, &weight)| (u128::from(x), u128::from(weight))).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&basis.without(&omitted)), numbers(&LagrangeBasis::new(&others)));
+    }
+}
+
+#[test]
+fn others_tell_a_holders_share() {
+    let holders = holders([0, 5, 6, 8, u64::MAX]);
+    let shares = shares(3, &holders);
+    let basis = LagrangeBasis::new(&holders[..3]);
+    for (holder, share) in holders.iter().zip(&shares).skip(3) {
+        assert_eq!(basis.share_of(*holder, shares[..3].iter()).0, share.0);
     }
 }
 
