@@ -349,7 +349,7 @@ pub enum Abort {
         part: usize,
     },
     /// The shares do not add up to the secret that a client committed to: it dealt false shares, or
-    /// more of its neighbours lied than there are shares to spare.
+    /// more of its neighbours lied than can be made good.
     #[error("the shares of client {0}'s secret do not fit what it committed to")]
     FalseShares(ClientId),
     /// The unmasked sum is not a sum of quantized updates.

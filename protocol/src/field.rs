@@ -146,7 +146,9 @@ impl<A: Field, B: Field> Field for (A, B) {
 impl<T: Field> Field for Option<T> {
     fn write(&self, to: &mut Writer) {
         to.u8(u8::from(self.is_some()));
-        self.iter().for_each(|value| value.write(to));
+        for value in self {
+            value.write(to);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -161,7 +163,9 @@ impl<T: Field> Field for Option<T> {
 impl<T: Field> Field for Vec<T> {
     fn write(&self, to: &mut Writer) {
         to.count(self.len());
-        self.iter().for_each(|item| item.write(to));
+        for item in self {
+            item.write(to);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -173,7 +177,9 @@ impl<T: Field> Field for Vec<T> {
 impl<T: Field + Ord> Field for BTreeSet<T> {
     fn write(&self, to: &mut Writer) {
         to.count(self.len());
-        self.iter().for_each(|item| item.write(to));
+        for item in self {
+            item.write(to);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {

@@ -68,8 +68,8 @@ impl<S: State> Save for S {
                 None if session.params.is_active() => return Err(RestoreError::NoDirectory),
                 directory => directory.filter(|_| session.params.is_active()).cloned(),
             };
-            let stage = S::read(Round { session, backend: Backend::detect(), directory }, from)?;
-            Ok((stage, Vec::read(from)?))
+            let round = Round { session, backend: Backend::detect(), directory };
+            Ok((S::read(round, from)?, Vec::read(from)?))
         })
     }
 }
