@@ -146,7 +146,7 @@ impl<A: Field, B: Field> Field for (A, B) {
 impl<T: Field> Field for Option<T> {
     fn write(&self, to: &mut Writer) {
         to.u8(u8::from(self.is_some()));
-        for value in self {
+        if let Some(value) = self {
             value.write(to);
         }
     }
