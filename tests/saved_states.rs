@@ -85,11 +85,11 @@ struct Mortal {
 
 impl Mortal {
     fn wake(&self) -> Persistent<Shelf> {
-        let state = self.shelf.0.borrow().clone();
-        if state.is_empty() {
+        let kept = self.shelf.0.borrow().clone();
+        if kept.is_empty() {
             return Persistent::new(setup(self.id, self.threat_model), key(), self.shelf.clone());
         }
-        restore(self.id, &state, self.shelf.clone()).expect("what it kept")
+        restore(self.id, &kept, self.shelf.clone()).expect("what it kept")
     }
 
     fn answer(&self, request: &[u8], rng: &mut ChaCha20Rng) -> Vec<u8> {
@@ -116,11 +116,11 @@ impl Story {
 
     /// Saved, dropped, restored; what has not been answered is there to be sent again.
     fn reborn<S: Save>(&mut self, stage: S, outgoing: Vec<Outgoing>) -> (S, Vec<Outgoing>) {
-        let state = stage.save(&outgoing, &key(), &mut self.rng);
+        let kept = stage.save(&outgoing, &key(), &mut self.rng);
         let waiting = stage.waiting_for();
         drop((stage, outgoing));
-        assert_eq!(saved_stage(&state), Some(S::STAGE));
-        let (stage, outgoing) = S::restore(&state, &key(), Some(&directory())).expect("its state");
+        assert_eq!(saved_stage(&kept), Some(S::STAGE));
+        let (stage, outgoing) = S::restore(&kept, &key(), Some(&directory())).expect("its state");
         assert_eq!(outgoing.iter().map(|outgoing| outgoing.to).collect::<Vec<_>>(), waiting);
         assert_eq!(stage.waiting_for(), waiting);
         (stage, outgoing)
@@ -225,8 +225,8 @@ fn an_answer_is_not_given_away_before_it_is_kept() {
         assert!(shelf.0.borrow().is_empty());
     }
     let reply = client.answer::<f64>(request, 0.0, &[], &mut rng).expect("it is kept now");
-    let state = shelf.0.borrow().clone();
-    let mut restored = restore(ClientId(1), &state, Shelf::default()).expect("its state");
+    let kept = shelf.0.borrow().clone();
+    let mut restored = restore(ClientId(1), &kept, Shelf::default()).expect("its state");
     assert_eq!(restored.stage(), Some(Stage::ShareKeys));
     assert_eq!(restored.answer::<f64>(request, 0.0, &[], &mut rng), Ok(reply));
 }
@@ -236,12 +236,12 @@ fn states_against_an_active_server_need_the_directory_again() {
     let threat_model = ThreatModel::ActiveServer;
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let (stage, outgoing) = open(threat_model);
-    let state = stage.save(&outgoing, &key(), &mut rng);
-    let restored = server::Setup::restore(&state, &key(), None).map(|_| ());
+    let kept = stage.save(&outgoing, &key(), &mut rng);
+    let restored = server::Setup::restore(&kept, &key(), None).map(|_| ());
     assert_eq!(restored, Err(RestoreError::NoDirectory));
     let (mortal, _) = at_unmasking(threat_model);
-    let state = mortal.shelf.0.borrow().clone();
-    let restored = Persistent::restore(&state, None, key(), Shelf::default()).map(|_| ());
+    let kept = mortal.shelf.0.borrow().clone();
+    let restored = Persistent::restore(&kept, None, key(), Shelf::default()).map(|_| ());
     assert_eq!(restored.unwrap_err(), RestoreError::NoDirectory);
 }
 
@@ -249,10 +249,10 @@ fn states_against_an_active_server_need_the_directory_again() {
 fn a_stage_is_restored_as_itself_alone() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let (stage, outgoing) = open(ThreatModel::HonestButCurious);
-    let state = stage.save(&outgoing, &key(), &mut rng);
-    let other = server::Unmask::restore(&state, &key(), None).map(|_| ());
+    let kept = stage.save(&outgoing, &key(), &mut rng);
+    let other = server::Unmask::restore(&kept, &key(), None).map(|_| ());
     let (expected, found) = (0x43, 0x40);
     assert_eq!(other, Err(RestoreError::Malformed(Malformed::Kind { expected, found })));
-    let wrong = server::Setup::restore(&state, &StateKey::from_bytes([8; 32]), None).map(|_| ());
+    let wrong = server::Setup::restore(&kept, &StateKey::from_bytes([8; 32]), None).map(|_| ());
     assert_eq!(wrong, Err(RestoreError::Sealed));
 }

@@ -66,6 +66,24 @@ fn the_mean_of_a_round_with_drop_outs_is_as_good_as_plain_federated_averaging() 
     assert!(secure > 359 * 9 / 10, "only {secure} of 359 right");
 }
 
+/// The same data against a server that may lie, with someone lost at each of the five stages.
+#[test]
+fn a_round_against_an_active_server_gives_the_mean_of_its_survivors() {
+    let (report, code) = report(
+        digits_round()
+            .args(["--threat-model", "active", "--max-weight", "200", "--check"])
+            .args(["--drop", "client_02@setup", "--drop", "client_05@share-keys"])
+            .args(["--drop", "client_09@collect-masked-vectors", "--drop", "client_11@unmask"])
+            .args(["--drop", "client_13@confirm-survivors", "--garbage", "client_17@setup"]),
+    );
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["parameters"]["threat_model"], "active");
+    assert_eq!(report["survivors"].as_array().expect("a list").len(), 20);
+    let stages = report["stages"].as_array().expect("a list").iter();
+    let asked: Vec<_> = stages.map(|stage| stage["asked"].as_u64().expect("a count")).collect();
+    assert_eq!(asked, [24, 22, 21, 20, 19]);
+}
+
 #[test]
 fn names_shapes_and_dtypes_come_out_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");

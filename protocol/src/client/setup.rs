@@ -48,6 +48,10 @@ impl Setup {
 
     /// Sets who this client is, and who the others are; rounds against an active server need it. The
     /// directory must come from the application, not from the server that it is to guard against.
+    ///
+    /// ```
+    #[doc = include_str!("../../examples/active_round.rs")]
+    /// ```
     #[must_use]
     pub fn identity(mut self, identity: Identity, directory: Directory) -> Self {
         self.credentials = Some(Credentials { identity, directory });
