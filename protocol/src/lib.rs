@@ -45,6 +45,7 @@ mod sealed;
 pub mod server;
 mod session;
 mod shamir;
+mod threat_model;
 mod wire;
 mod workflow;
 
@@ -59,4 +60,5 @@ pub use policy::Policy;
 pub use secagg_kernels as kernels;
 pub use server::Aggregate;
 pub use session::{ContextHash, PROTOCOL_VERSION};
+pub use threat_model::{ThreatModel, UnknownThreatModel};
 pub use workflow::{Failure, Pending, Report, StageReport, Workflow};
