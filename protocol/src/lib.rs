@@ -40,6 +40,7 @@ mod ids;
 mod keys;
 pub mod message;
 mod params;
+pub mod plan;
 mod policy;
 mod sealed;
 pub mod server;
