@@ -1,7 +1,7 @@
 //! The parameter finder against reference values, against the tables of the specification, and its
 //! sizes of messages against those of real rounds.
 
-use secagg::plan::{Assumptions, Plan, bytes_per_client};
+use secagg::plan::{Assumptions, Plan, StageBytes, bytes_per_client};
 use secagg::{
     Client, ClientId, Loopback, Params, ParamsBuilder, SessionId, Stage, StageReport, ThreatModel,
     Workflow,
@@ -53,7 +53,8 @@ fn every_reference_value_is_found() {
 #[test]
 fn the_tables_of_the_specification_are_true() {
     let section = PAGE.split("### Choosing k and t").nth(1).expect("the section");
-    let (curious, active) = section.split_once("*Active server (semi-malicious):*").expect("both tables");
+    let (curious, active) =
+        section.split_once("*Active server (semi-malicious):*").expect("both tables");
     assert_eq!(check_table(curious, ThreatModel::HonestButCurious), 20);
     assert_eq!(check_table(active, ThreatModel::ActiveServer), 20);
 }
@@ -105,11 +106,10 @@ fn messages_are_as_long_as_a_round_makes_them() {
     ] {
         let params = built(params);
         let clients = u64::from(params.cohort_size());
-        let expected = bytes_per_client(&params)
-            .map(|bytes| (bytes.stage, bytes.up * clients, bytes.down * clients));
-        let seen = stages(&params);
-        let seen = seen.iter().map(|seen| (seen.stage, seen.bytes_up, seen.bytes_down));
-        assert_eq!(seen.collect::<Vec<_>>(), expected);
+        let all = |bytes: &StageBytes| (bytes.stage, bytes.up * clients, bytes.down * clients);
+        let seen = |seen: &StageReport| (seen.stage, seen.bytes_up, seen.bytes_down);
+        let expected: Vec<_> = bytes_per_client(&params).iter().map(all).collect();
+        assert_eq!(stages(&params).iter().map(seen).collect::<Vec<_>>(), expected);
     }
 }
 

@@ -70,6 +70,7 @@ pub struct Plan {
     cohort_size: u32,
     degree: u32,
     thresholds: RangeInclusive<u32>,
+    corrupted_neighbours: u32,
     corrupted: u32,
     dropped: u32,
 }
@@ -115,8 +116,8 @@ impl Assumptions {
     /// Finds the smallest degree, and the thresholds that go with it. Where no sparse graph will do,
     /// the plan is the complete graph, and [says so](Plan::is_complete).
     ///
-    /// A cohort of a million takes milliseconds; the time grows with the square root of the cohort,
-    /// and as fractions come close to what no graph bears.
+    /// This takes milliseconds, and for a million clients below a tenth of a second also where the
+    /// fractions leave next to no room. Much larger cohorts can then take minutes.
     ///
     /// # Errors
     /// [`NoPlan`] for numbers outside of their ranges, and where even the complete graph does not
@@ -182,17 +183,18 @@ impl Assumptions {
     /// missing, and no degree that would do is missed.
     fn sparse(&self, mut degree: u32) -> Option<Plan> {
         while degree <= self.cohort_size - 2 {
-            let (least, most) = self.thresholds(degree);
-            if least <= most {
-                return Some(self.planned(degree, least..=most));
+            let (corrupted_neighbours, thresholds) = self.thresholds(degree);
+            if !thresholds.is_empty() {
+                return Some(self.planned(degree, corrupted_neighbours, thresholds));
             }
-            degree = degree.checked_add((least - most).next_multiple_of(2))?;
+            let missing = thresholds.start() - thresholds.end();
+            degree = degree.checked_add(missing.next_multiple_of(2))?;
         }
         None
     }
 
-    /// The least and the largest threshold at this degree; crossed over if there is none.
-    fn thresholds(&self, degree: u32) -> (u32, u32) {
+    /// t1 at this degree, and the least and the largest threshold; crossed over if there is none.
+    fn thresholds(&self, degree: u32) -> (u32, RangeInclusive<u32>) {
         let n = self.cohort_size;
         let most = |marked, bound| {
             let neighbours = Hypergeometric { population: n, marked, drawn: degree };
@@ -200,7 +202,7 @@ impl Assumptions {
         };
         let corrupted = most(self.corrupted_clients(), self.security());
         let dropped = most(self.dropped_clients(), (-f64::from(self.correctness_bits)).exp2());
-        (self.least_threshold(degree, corrupted), degree - dropped)
+        (corrupted, self.least_threshold(degree, corrupted)..=degree - dropped)
     }
 
     /// Above the colluding neighbours, and where the server lies, above half of what all others and
@@ -225,15 +227,26 @@ impl Assumptions {
         let (least, most) =
             (self.least_threshold(degree, corrupted), degree.saturating_sub(dropped));
         if least <= most {
-            Ok(self.planned(degree, least..=most))
+            Ok(self.planned(degree, corrupted, least..=most))
         } else {
             Err(NoPlan::Threshold { corrupted, dropped, least, most })
         }
     }
 
-    fn planned(&self, degree: u32, thresholds: RangeInclusive<u32>) -> Plan {
-        let (corrupted, dropped) = (self.corrupted_clients(), self.dropped_clients());
-        Plan { cohort_size: self.cohort_size, degree, thresholds, corrupted, dropped }
+    fn planned(
+        &self,
+        degree: u32,
+        corrupted_neighbours: u32,
+        thresholds: RangeInclusive<u32>,
+    ) -> Plan {
+        Plan {
+            cohort_size: self.cohort_size,
+            degree,
+            thresholds,
+            corrupted_neighbours,
+            corrupted: self.corrupted_clients(),
+            dropped: self.dropped_clients(),
+        }
     }
 }
 
@@ -264,6 +277,12 @@ impl Plan {
     /// surviving ones.
     pub const fn thresholds(&self) -> &RangeInclusive<u32> {
         &self.thresholds
+    }
+
+    /// t1, the most colluding neighbours that any client has, except with the probability that was
+    /// allowed; in the complete graph, all that collude.
+    pub const fn corrupted_neighbours(&self) -> u32 {
+        self.corrupted_neighbours
     }
 
     /// A = ⌊γn⌋, the clients that were assumed to collude.

@@ -38,9 +38,9 @@ pub struct StageBytes {
 /// assert_eq!(up, 403_005); // of which 400,004 are the lanes of the masked vector
 /// # Ok::<(), secagg::InvalidParams>(())
 /// ```
-pub fn bytes_per_client(params: &Params) -> [StageBytes; 4] {
+pub fn bytes_per_client(params: &Params) -> Vec<StageBytes> {
     let neighbours = u64::from(params.degree());
-    Stage::ALL.map(|stage| {
+    let bytes = |stage| {
         let (up, down) = match stage {
             Stage::Setup => (2 * KEY, setup_request(params)),
             Stage::ShareKeys => {
@@ -52,7 +52,8 @@ pub fn bytes_per_client(params: &Params) -> [StageBytes; 4] {
             Stage::Unmask => (COUNT + neighbours * (TAG + SHARE), COUNT + (neighbours + 1) * ID),
         };
         StageBytes { stage, up: HEADER + up, down: HEADER + down }
-    })
+    };
+    Stage::ALL.into_iter().map(bytes).collect()
 }
 
 const HEADER: u64 = HEADER_LEN as u64;

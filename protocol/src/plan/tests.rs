@@ -149,7 +149,8 @@ proptest! {
         let degree = degree.min(of.cohort_size - 1);
         let more = f64::from(more % of.cohort_size) / f64::from(of.cohort_size);
         let worse = Assumptions { corrupted: of.corrupted.max(more), ..of };
-        prop_assert!(of.thresholds(degree).0 <= worse.thresholds(degree).0);
+        let least = |of: &Assumptions| *of.thresholds(degree).1.start();
+        prop_assert!(least(&of) <= least(&worse));
     }
 }
 
@@ -238,18 +239,26 @@ fn a_million_clients_are_planned_also_where_there_is_little_room() {
         (0.3, 0.3, ActiveServer),
         (0.3, 0.345, ActiveServer),
         (0.3, 0.3499, ActiveServer),
-        (0.3, 0.349_999, ActiveServer),
     ] {
         let of = Assumptions { corrupted, dropout, threat_model, ..of(1_000_000) };
         let plan = of.plan().expect("a plan");
-        let (least, most) = of.thresholds(plan.degree());
-        assert!(plan.is_complete() || *plan.thresholds() == (least..=most), "{of:?}");
-        if !plan.is_complete() {
-            let (least, most) = of.thresholds(plan.degree() - 2);
-            let connected = of.smallest_connected_degree().expect("a degree");
-            assert!(least > most || plan.degree() == connected, "{of:?}");
-        }
+        assert!(!plan.is_complete(), "{of:?}");
+        let (corrupted_neighbours, thresholds) = of.thresholds(plan.degree());
+        assert_eq!(plan.thresholds(), &thresholds, "{of:?}");
+        assert_eq!(plan.corrupted_neighbours(), corrupted_neighbours);
+        let connected = of.smallest_connected_degree() == Some(plan.degree());
+        assert!(connected || of.thresholds(plan.degree() - 2).1.is_empty(), "{of:?}");
     }
+}
+
+#[test]
+fn a_million_clients_may_need_the_complete_graph() {
+    let (corrupted, dropout, threat_model) = (0.3, 0.349_999, ActiveServer);
+    let of = Assumptions { corrupted, dropout, threat_model, ..of(1_000_000) };
+    let plan = of.plan().expect("a plan");
+    assert!(plan.is_complete());
+    // 2t > 999,999 + 300,000, and 999,999 - 349,999 others survive.
+    assert_eq!((plan.corrupted_neighbours(), plan.thresholds()), (300_000, &(650_000..=650_000)));
 }
 
 #[test]
