@@ -19,11 +19,11 @@
 //!     threat_model: ThreatModel::HonestButCurious,
 //! }
 //! .plan()?;
-//! assert_eq!((plan.degree(), plan.threshold()), (44, 22));
+//! assert_eq!((plan.degree(), plan.threshold()), (46, 22));
 //! assert!(!plan.is_complete());
 //!
 //! let params = plan.params(1_000_000).modulus_range(1 << 36).build()?;
-//! assert_eq!((params.degree(), params.threshold()), (44, 22));
+//! assert_eq!((params.degree(), params.threshold()), (46, 22));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -86,7 +86,7 @@ fn complete_thresholds(of: &Assumptions, corrupted: u32, survivors: u32) -> Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn small_cohorts_are_planned_as_exact_numbers_say(of in assumptions()) {
