@@ -62,7 +62,8 @@ fn the_tables_of_the_specification_are_true() {
 /// Checks the first table of γ and δ in `text`, and says how many cells it has.
 fn check_table(text: &str, threat_model: ThreatModel) -> usize {
     let mut rows = text.lines().skip_while(|line| !line.starts_with("| n | γ")).map(cells);
-    let fractions: Vec<_> = rows.next().expect("a header")[1..].iter().map(fractions).collect();
+    let fractions: Vec<_> =
+        rows.next().expect("a header")[1..].iter().map(|header| fractions(header)).collect();
     let rows = rows.skip(1).take_while(|row| !row.is_empty());
     rows.map(|row| check_row(&row, &fractions, threat_model)).sum()
 }
@@ -91,7 +92,7 @@ fn cells(line: &str) -> Vec<String> {
 }
 
 /// Reads `γ 0.05, δ 0.3`.
-fn fractions(header: &String) -> [f64; 2] {
+fn fractions(header: &str) -> [f64; 2] {
     let numbers = header.split(", ").map(|part| part.split_once(' ').expect("a number").1);
     let numbers: Vec<f64> = numbers.map(|number| number.parse().expect("a fraction")).collect();
     numbers.try_into().expect("two fractions")

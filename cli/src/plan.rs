@@ -42,6 +42,9 @@ pub struct PlanArgs {
     /// Elements of each client's update
     #[arg(long, value_name = "M")]
     parameters: usize,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
     /// Fraction of the clients that may collude with the server
     #[arg(
         long,
@@ -102,9 +105,6 @@ pub struct PlanArgs {
     mean_weight: Option<f64>,
     #[command(flatten)]
     vector: VectorArgs,
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    json: bool,
 }
 
 const ASSUMPTIONS: &str = "What must be borne";

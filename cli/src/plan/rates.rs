@@ -10,10 +10,13 @@ use secagg_kernels::{Accumulator, Backend, MaskPlan, Seed, Sign};
 use serde::Serialize;
 
 /// How long each piece is repeated, at least.
-const TIME: Duration = Duration::from_millis(150);
+const TIME: Duration = Duration::from_millis(100);
 
 /// Longer vectors are no slower for each lane, once they pass the caches.
 const LANES: usize = 1 << 20;
+
+/// Masked vectors come from the network, not from the caches: so many bytes of them pass by.
+const UPLOADS: usize = 1 << 26;
 
 /// Masks in a plan, and the largest threshold that is rehearsed.
 const MASKS: usize = 16;
@@ -76,10 +79,14 @@ fn masks_per_second(params: &Params, lanes: usize) -> f64 {
 fn vectors_per_second(params: &Params, lanes: usize) -> f64 {
     let backend = Backend::detect();
     let mut sum = Accumulator::new(params.modulus(), lanes);
-    let upload = vec![0; params.modulus().packed_len(lanes)];
+    let (length, mut uploads) = (params.modulus().packed_len(lanes), Vec::new());
+    for _ in 0..(UPLOADS / length).clamp(1, 1 << 10) {
+        sum.append_packed(backend, &mut uploads);
+    }
+    let mut next = uploads.chunks_exact(length).cycle();
     per_second(|| {
-        // A vector of zeros is well packed.
-        let _ = black_box(sum.add_packed(backend, &upload));
+        // Each has the length that the sum asks for.
+        let _ = next.next().map(|upload| black_box(sum.add_packed(backend, upload)));
     })
 }
 

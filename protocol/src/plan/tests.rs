@@ -154,6 +154,30 @@ proptest! {
     }
 }
 
+/// Cases where n · Pr[X > v] is exactly 2^-bits. Rounding must not tell a tie from what is allowed.
+#[test]
+fn a_tail_that_is_its_bound_is_within_it() {
+    for (population, marked, drawn, v, bits) in [
+        (5, 2, 2, 1, 1),
+        (17, 7, 4, 3, 2),
+        (17, 3, 6, 2, 1),
+        (17, 13, 10, 9, 2),
+        (49, 2, 4, 1, 2),
+        (61, 2, 6, 1, 1),
+        (66, 15, 4, 3, 3),
+        (67, 13, 4, 3, 4),
+        (85, 7, 2, 1, 1),
+        (113, 2, 8, 1, 1),
+        (385, 3, 2, 1, 6),
+        ((1 << 30) + 1, 2, 2, 1, 29),
+    ] {
+        let neighbours = Hypergeometric { population, marked, drawn };
+        let bound = (-f64::from(bits)).exp2() / f64::from(population);
+        assert_eq!(neighbours.most(bound), v, "{neighbours:?}");
+        assert_eq!(neighbours.most(bound * (1.0 - 1e-8)), v + 1, "{neighbours:?}");
+    }
+}
+
 #[test]
 fn fractions_are_rounded_down_to_whole_clients_as_people_read_them() {
     // In binary 0.07 · 100 comes out a hair above 7, and 0.29 · 100 a hair below 29.
