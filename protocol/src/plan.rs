@@ -165,14 +165,15 @@ impl Assumptions {
     /// factors fall with k, so all larger degrees will do as well.
     fn smallest_connected_degree(&self) -> Option<u32> {
         let n = self.cohort_size;
-        let lost = self.corrupted_clients().saturating_add(self.dropped_clients()).min(n);
-        let bound = self.security() * (1.0 - hypergeometric::SLACK);
+        // Where all clients may be lost, no degree will do.
+        let lost = self.corrupted_clients().checked_add(self.dropped_clients());
+        let lost = lost.filter(|&lost| lost < n)?;
         // C(A+D,k)/C(n,k), one factor for each degree.
         let mut all_lost = 1.0;
         (1..=n - 2).find(|&degree| {
             all_lost *= f64::from(lost.saturating_sub(degree - 1)) / f64::from(n - (degree - 1));
             let gaps = f64::from(n) * f64::from(n - degree - 1) / 2.0;
-            degree % 2 == 0 && gaps * all_lost < bound
+            degree % 2 == 0 && gaps * all_lost < self.security()
         })
     }
 
@@ -205,16 +206,14 @@ impl Assumptions {
         (corrupted, self.least_threshold(degree, corrupted)..=degree - dropped)
     }
 
-    /// Above the colluding neighbours, and where the server lies, above half of what all others and
-    /// twice the colluding ones can reveal: 2t > k + t1. A share for each holder would be the secret
-    /// itself, so it is never below 2.
+    /// Above the colluding neighbours. A server that lies about a client is given one share by each
+    /// honest neighbour and both by each colluding one, k + t1 in all: two thresholds must be more.
+    /// Never 1, with which each share would be the secret itself.
     fn least_threshold(&self, degree: u32, corrupted_neighbours: u32) -> u32 {
         let safe = match self.threat_model {
             ThreatModel::HonestButCurious => corrupted_neighbours,
-            ThreatModel::ActiveServer => corrupted_neighbours.max(
-                // A mean does not overflow where a sum does.
-                u32::midpoint(degree, corrupted_neighbours),
-            ),
+            // The half, rounded down, of a sum that could overflow.
+            ThreatModel::ActiveServer => u32::midpoint(degree, corrupted_neighbours),
         };
         safe.saturating_add(1).max(2)
     }

@@ -13,7 +13,7 @@
 //! bound by a factor of less than 1 + 2 · [`SLACK`], which costs 3 · 10^-9 of a bit.
 
 /// Tails that pass their bound by no more than this part of it are taken to be equal to it.
-pub(super) const SLACK: f64 = 1e-9;
+const SLACK: f64 = 1e-9;
 
 /// Probabilities below this part of the bound, or of the largest, are left out.
 const NEGLIGIBLE: f64 = 1.0 / (1_u128 << 64) as f64;
