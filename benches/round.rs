@@ -71,7 +71,8 @@ fn before_unmasking(params: &Params, dropped: u64) -> Unmask {
     let setup = Setup::open(params.clone(), SESSION, &ids, b"").expect("the cohort's size");
     let share_keys = cohort.run(setup.0, setup.1);
     let collect = cohort.run(share_keys.0, share_keys.1);
-    let unmask = cohort.run(collect.0, collect.1);
+    let confirm = cohort.run(collect.0, collect.1);
+    let unmask = cohort.run(confirm.0, confirm.1);
     cohort.collect(unmask.0, unmask.1)
 }
 
@@ -87,7 +88,8 @@ fn whole_round(c: &mut Criterion) {
             let mut workflow = Workflow::new(&mut loopback);
             let share_keys = workflow.setup(Pending::from(setup)).expect("setup");
             let collect = workflow.share_keys(share_keys).expect("share keys");
-            let unmask = workflow.collect_masked_vectors(collect).expect("masked vectors");
+            let confirm = workflow.collect_masked_vectors(collect).expect("masked vectors");
+            let unmask = workflow.confirm_survivors(confirm).expect("a curious server asks nobody");
             workflow.unmask(unmask).expect("unmasking").aggregate::<f32>()
         });
     });

@@ -1,7 +1,7 @@
 //! Every subset of drop-outs at every stage, against the plain model.
 
 use secagg::Stage;
-use secagg_tests::Cohort;
+use secagg_tests::{Cohort, STAGES};
 
 /// Every client of a cohort drops at one of the four stages or at none: 5^n rounds, each of which
 /// gives the mean of the survivors that the model names, or the abort that it names. Answers how many
@@ -17,7 +17,7 @@ fn exhaust(clients: u64, cohort: impl Fn() -> Cohort) -> usize {
 fn schedules(clients: u64) -> impl Iterator<Item = Vec<(u64, Stage)>> {
     (0..5_usize.pow(clients as u32)).map(move |number| {
         let digit = |client: u64| number / 5_usize.pow(client as u32 - 1) % 5;
-        let drop = |client| Some((client, *Stage::ALL.get(digit(client))?));
+        let drop = |client| Some((client, *STAGES.get(digit(client))?));
         (1..=clients).filter_map(drop).collect()
     })
 }

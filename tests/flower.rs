@@ -7,7 +7,7 @@ use secagg::{
     Abort, Amount, ClientId, ClientMisbehaved, InvalidParams, Malformed, Misuse, Params, Policy,
     Refused, Rejected, ServerMisbehaved, Stage,
 };
-use secagg_tests::{Cohort, Round, wire};
+use secagg_tests::{Cohort, Round, STAGES, wire};
 
 /// There, a silent client in one of the first two stages ends the round, after everyone has trained.
 #[test]
@@ -109,7 +109,7 @@ fn a_survivor_counts_once() {
 #[test]
 fn a_message_of_another_round_is_refused() {
     let other_session = |bytes: &mut Vec<u8>| bytes[wire::SESSION].fill(9);
-    for stage in Stage::ALL {
+    for &stage in STAGES {
         let round = Cohort::secagg(5).threshold(2).tamper(2, stage, other_session).run::<f64>();
         let reason = Rejected::Misbehaved(ClientMisbehaved::ForeignSession);
         assert_eq!(round.rejected(), [(2, stage, reason)]);
@@ -186,7 +186,7 @@ fn right_or_none(round: &Round<f64>) {
 #[test]
 fn a_faulty_client_is_rejected_and_the_server_lives() {
     let short = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
-    for stage in Stage::ALL {
+    for &stage in STAGES {
         let round = Cohort::secagg(5).threshold(2).tamper(2, stage, short).run::<f64>();
         assert_eq!(round.rejected().len(), 1);
         round.assert_mean();
@@ -279,7 +279,7 @@ fn the_mean_has_the_type_that_was_asked_for() {
 /// There, a round that halts is a line in a log. Here it is an error that says where and why.
 #[test]
 fn a_round_that_cannot_finish_says_why() {
-    for (stage, need) in Stage::ALL.into_iter().zip([4, 4, 4, 3]) {
+    for (stage, need) in STAGES.iter().copied().zip([4, 4, 4, 3]) {
         let cohort = Cohort::secagg(5).threshold(3).drop(1, stage).drop(2, stage);
         let round = cohort.drop(3, stage).run::<f32>();
         let abort = Abort::TooFew { stage, have: 2, need };

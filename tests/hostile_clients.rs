@@ -7,7 +7,7 @@ use secagg::message::{
     AdvertisedKeys, MaskedVector, Message, RevealedShares, SealedShares, UnmaskRequest,
 };
 use secagg::{ChannelPublicKey, ClientMisbehaved, Malformed, MaskPublicKey, Rejected, Stage};
-use secagg_tests::{Cohort, Log, wire};
+use secagg_tests::{Cohort, Log, STAGES, wire};
 
 /// Client 2 of five says something at a stage that is rejected for this reason, and nothing else.
 /// The mean is that of the others, or of all if client 2 had sent its vector before.
@@ -44,7 +44,7 @@ fn said_by_the_first(log: &Log, stage: Stage) -> Vec<u8> {
 
 #[test]
 fn strangers_are_not_expected() {
-    for stage in Stage::ALL {
+    for &stage in STAGES {
         let cohort = five().inject(6, stage, move |log| said_by_the_first(log, stage));
         ignored(cohort, 6, stage, ClientMisbehaved::NotExpected);
     }
@@ -54,7 +54,7 @@ fn strangers_are_not_expected() {
 #[test]
 fn no_one_comes_back() {
     for (left, at) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
-        let (left, at) = (Stage::ALL[left], Stage::ALL[at]);
+        let (left, at) = (STAGES[left], STAGES[at]);
         let cohort = five().drop(2, left).inject(2, at, move |log| said_by_the_first(log, at));
         ignored(cohort, 2, at, ClientMisbehaved::NotExpected);
     }
@@ -62,7 +62,7 @@ fn no_one_comes_back() {
 
 #[test]
 fn no_one_answers_twice() {
-    for stage in Stage::ALL {
+    for &stage in STAGES {
         let round = five().repeat(2, stage).run::<f64>();
         let reason = Rejected::Misbehaved(ClientMisbehaved::Duplicate);
         assert_eq!(round.rejected(), [(2, stage, reason)]);
@@ -85,17 +85,17 @@ fn no_one_sends_a_second_vector() {
 #[test]
 fn messages_belong_to_their_stage() {
     for (due, said) in [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)] {
-        let (due, said) = (Stage::ALL[due], Stage::ALL[said]);
+        let (due, said) = (STAGES[due], STAGES[said]);
         let cohort = five().drop(1, Stage::Unmask);
         let cohort = cohort.inject(3, due, move |log| said_by_the_first(log, said));
-        let (expected, found) = (due as u8, said as u8);
+        let (expected, found) = (due.number(), said.number());
         ignored(cohort, 3, due, Malformed::Kind { expected, found });
     }
 }
 
 #[test]
 fn messages_belong_to_their_session() {
-    for stage in Stage::ALL {
+    for &stage in STAGES {
         let other = |bytes: &mut Vec<u8>| wire::flip(&mut bytes[wire::SESSION], 77);
         rejected(five().tamper(2, stage, other), stage, ClientMisbehaved::ForeignSession);
     }

@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use secagg::kernels::{DequantizeError, Modulus, Prg, Quantizer, Real};
 use secagg::{Abort, Failure, Params, ParamsBuilder, Stage};
-use secagg_tests::{Cohort, Round};
+use secagg_tests::{Cohort, Round, STAGES};
 
 /// What is drawn for one round. Indices choose among what the other numbers leave possible.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ struct DrawnClient {
 
 fn drawn_client() -> impl Strategy<Value = DrawnClient> {
     let weight = prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0];
-    let drop = prop::option::weighted(0.2, select(Stage::ALL.to_vec()));
+    let drop = prop::option::weighted(0.2, select(STAGES.to_vec()));
     (weight, vec(-1.2..1.2, 24), drop).prop_map(|(weight, update, drop)| DrawnClient {
         weight,
         update,

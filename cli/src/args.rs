@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use secagg::{Amount, InvalidParams, Params, QuantizationRange};
+use secagg::{Amount, InvalidParams, Params, QuantizationRange, ThreatModel};
 use secagg_kernels::{Backend, Prg};
 
 /// The parameters of the round, as the Flower framework names them.
@@ -23,6 +23,14 @@ pub struct ParamsArgs {
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power)]
     pub modulus_range: u128,
+    /// What the server is assumed to do: curious (it follows the protocol and studies all it sees), or
+    /// active (it may also lie: clients sign their keys, and confirm who survived)
+    #[arg(long, value_name = "MODEL", default_value_t = ThreatModel::HonestButCurious)]
+    pub threat_model: ThreatModel,
+    /// Neighbours of any one client that may collude with the server [default: as many as the
+    /// threshold bears]
+    #[arg(long, value_name = "N")]
+    pub corrupted_neighbours: Option<u32>,
     /// What `plan` takes too.
     #[command(flatten)]
     pub vector: VectorArgs,
@@ -56,7 +64,12 @@ impl ParamsArgs {
             Some(num_shares) => Params::secagg_plus(clients, dimension, num_shares, threshold),
             None => Params::secagg(clients, dimension, threshold),
         };
+        let builder = match self.corrupted_neighbours {
+            Some(corrupted) => builder.corrupted_neighbours(corrupted),
+            None => builder,
+        };
         builder
+            .threat_model(self.threat_model)
             .max_weight(self.vector.max_weight)
             .clipping_range(self.vector.clipping_range)
             .quantization_range(self.quantization_range)

@@ -1,7 +1,7 @@
 //! Why a command could not do its work.
 
-use secagg::InvalidParams;
 use secagg::plan::NoPlan;
+use secagg::{InvalidDirectory, InvalidParams, Stage};
 use thiserror::Error;
 
 use crate::fault::InvalidFault;
@@ -46,6 +46,12 @@ pub enum CommandError {
         /// The largest weight.
         max_weight: f64,
     },
+    /// The clients' identities do not tell them apart.
+    #[error(transparent)]
+    Directory(#[from] InvalidDirectory),
+    /// A fault is scripted for a stage that the round does not have.
+    #[error("a round against a curious server has no stage {0}: choose --threat-model active")]
+    Stage(Stage),
     /// A scripted fault names nobody.
     #[error(transparent)]
     Fault(#[from] InvalidFault),

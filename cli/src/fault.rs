@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secagg::{ClientId, Stage};
+use secagg::{ClientId, Stage, ThreatModel};
 use thiserror::Error;
 
 /// How a client fails.
@@ -25,6 +25,16 @@ impl Faults {
     /// Sets a fault; an earlier one of the same client at the same stage is replaced.
     pub fn set(&mut self, client: ClientId, stage: Stage, fault: Fault) {
         self.0.insert((client, stage), fault);
+    }
+
+    /// Every fault must be at a stage that the round has.
+    ///
+    /// # Errors
+    /// The first stage that it has not.
+    pub fn check(&self, threat_model: ThreatModel) -> Result<(), Stage> {
+        let stages = Stage::of(threat_model);
+        let foreign = self.0.keys().map(|&(_, stage)| stage).find(|stage| !stages.contains(stage));
+        foreign.map_or(Ok(()), Err)
     }
 
     /// The fault of a client at a stage.

@@ -10,6 +10,7 @@ mod error;
 pub mod fault;
 pub mod files;
 pub mod fleet;
+mod identities;
 pub mod in_process;
 pub mod plan;
 mod process;

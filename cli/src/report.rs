@@ -59,6 +59,10 @@ pub struct Parameters {
     pub modulus_bits: u32,
     /// The PRG's name.
     pub prg: String,
+    /// What the server is assumed to do: `curious` or `active`.
+    pub threat_model: String,
+    /// Neighbours of any one client that may collude with the server.
+    pub corrupted_neighbours: u32,
 }
 
 /// One stage.
@@ -186,6 +190,8 @@ fn parameters(params: &Params) -> Parameters {
         quantization_range: params.quantizer().quantization_range(),
         modulus_bits: params.modulus().width(),
         prg: params.prg().to_string(),
+        threat_model: params.threat_model().to_string(),
+        corrupted_neighbours: params.corrupted_neighbours(),
     }
 }
 

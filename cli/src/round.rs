@@ -14,6 +14,7 @@ use crate::error::CommandError;
 use crate::fault::{Fault, FaultArg, Faults};
 use crate::files::{self, Values};
 use crate::fleet::{FileFleet, Fleet, names};
+use crate::identities::Identities;
 use crate::in_process::InProcess;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
@@ -36,7 +37,8 @@ pub struct RoundArgs {
     /// Where to write the mean; its ending names the format
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Let a client vanish at a stage: setup, share-keys, collect-masked-vectors or unmask
+    /// Let a client vanish at a stage: setup, share-keys, collect-masked-vectors, confirm-survivors
+    /// (if the server may be active) or unmask
     #[arg(long, value_name = "CLIENT@STAGE", value_parser = FaultArg::parse)]
     drop: Vec<FaultArg>,
     /// Let a client answer with random bytes
@@ -120,23 +122,32 @@ impl RoundArgs {
         for fault in &self.garbage {
             fault.resolve(&names, Fault::Garbage, &mut faults)?;
         }
+        faults.check(self.params.threat_model).map_err(CommandError::Stage)?;
         Ok(faults)
     }
 
     fn run_round(&self, fleet: &FileFleet, params: &Params) -> Result<Finished, CommandError> {
         let application = fleet.application();
         let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let cohort = fleet.cohort();
+        let identities = Identities::new(params, &cohort, &mut UnwrapErr(SysRng))?;
         let client = |id| {
             let setup = secagg::client::Setup::new(id).application(&application).backend(backend);
-            (setup, Box::new(UnwrapErr(SysRng)) as _)
+            (identities.introduce(id, setup), Box::new(UnwrapErr(SysRng)) as _)
         };
         let mut driver = InProcess::new(fleet, client, self.run.threads())
             .faults(self.faults()?)
             .progress(progress::stage_bars());
         let session = SessionId::random(&mut UnwrapErr(SysRng));
-        let (params, timeout) = (params.clone(), self.run.timeout);
-        let round = Round { params, session, application: application.clone(), backend, timeout };
-        Ok(run(&round, &fleet.cohort(), &mut driver))
+        let round = Round {
+            params: params.clone(),
+            session,
+            application: application.clone(),
+            directory: identities.directory().cloned(),
+            backend,
+            timeout: self.run.timeout,
+        };
+        Ok(run(&round, &cohort, &mut driver))
     }
 
     /// Checks the mean and writes it, as far as that was asked for.

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use secagg::server::{Recovered, Setup};
 use secagg::{
-    Aggregate, ClientId, Failure, Params, Pending, Report as Traffic, SessionId, Workflow,
+    Aggregate, ClientId, Directory, Failure, Params, Pending, Report as Traffic, SessionId,
+    ThreatModel, Workflow,
 };
 use secagg_kernels::Backend;
 
@@ -51,6 +52,8 @@ pub struct Round {
     pub session: SessionId,
     /// What clients must agree on.
     pub application: Vec<u8>,
+    /// The clients' verifying keys, where the server may be active.
+    pub directory: Option<Directory>,
     /// The server's backend.
     pub backend: Backend,
     /// How long each stage waits.
@@ -86,12 +89,22 @@ fn stages<F: Fleet>(
     workflow: &mut Workflow<'_, InProcess<'_, F>>,
     seconds: &mut Vec<f64>,
 ) -> Result<Recovered, Failure<Box<FileError>>> {
-    let Round { params, session, application, backend, .. } = round;
-    let (setup, outgoing) = Setup::open(params.clone(), *session, cohort, application)?;
+    let Round { params, session, application, backend, directory, .. } = round;
+    let params = params.clone();
+    let active = params.threat_model() == ThreatModel::ActiveServer;
+    let (setup, outgoing) = match directory {
+        None => Setup::open(params, *session, cohort, application),
+        Some(known) => Setup::open_signed(params, *session, cohort, application, known),
+    }?;
     let pending = Pending::from((setup.backend(*backend), outgoing));
     let pending = timed(seconds, || workflow.setup(pending))?;
     let pending = timed(seconds, || workflow.share_keys(pending))?;
     let pending = timed(seconds, || workflow.collect_masked_vectors(pending))?;
+    let pending = if active {
+        timed(seconds, || workflow.confirm_survivors(pending))?
+    } else {
+        workflow.confirm_survivors(pending)?
+    };
     timed(seconds, || workflow.unmask(pending))
 }
 

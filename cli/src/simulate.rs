@@ -11,6 +11,7 @@ use crate::check::check;
 use crate::error::CommandError;
 use crate::fault::{Fault, Faults};
 use crate::fleet::{Fleet, SyntheticFleet};
+use crate::identities::Identities;
 use crate::in_process::InProcess;
 use crate::progress;
 use crate::report::Report;
@@ -32,7 +33,8 @@ pub struct SimulateArgs {
     /// Fraction of the clients that vanish
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     dropout: f64,
-    /// The stage at which they vanish: setup, share-keys, collect-masked-vectors or unmask
+    /// The stage at which they vanish: setup, share-keys, collect-masked-vectors, confirm-survivors (if
+    /// the server may be active) or unmask
     #[arg(long, value_name = "STAGE", default_value_t = Stage::CollectMaskedVectors)]
     dropout_stage: Stage,
     /// Fixes everything that is random
@@ -57,7 +59,7 @@ impl SimulateArgs {
             max_weight: self.params.vector.max_weight,
             seed: self.seed,
         };
-        let finished = self.run_round(&fleet, &params);
+        let finished = self.run_round(&fleet, &params)?;
         let checked = match &finished.outcome {
             Ok(aggregate) if self.run.check => Some(check(&fleet, &params, aggregate)?),
             _ => None,
@@ -70,23 +72,31 @@ impl SimulateArgs {
         self.run.json
     }
 
-    fn run_round(&self, fleet: &SyntheticFleet, params: &Params) -> Finished {
+    fn run_round(&self, fleet: &SyntheticFleet, params: &Params) -> Result<Finished, CommandError> {
         let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let (cohort, mut random) = (fleet.cohort(), self.random(Purpose::Identities));
+        let identities = Identities::new(params, &cohort, &mut random)?;
         let client = |id: ClientId| {
             let setup = secagg::client::Setup::new(id).backend(backend);
-            (setup, Box::new(self.random(Purpose::Client(id))) as _)
+            (identities.introduce(id, setup), Box::new(self.random(Purpose::Client(id))) as _)
         };
         let mut driver = InProcess::new(fleet, client, self.run.threads())
-            .faults(self.faults())
+            .faults(self.faults()?)
             .progress(progress::stage_bars());
         let session = SessionId::random(&mut self.random(Purpose::Session));
-        let (params, timeout) = (params.clone(), self.run.timeout);
-        let round = Round { params, session, application: Vec::new(), backend, timeout };
-        run(&round, &fleet.cohort(), &mut driver)
+        let round = Round {
+            params: params.clone(),
+            session,
+            application: Vec::new(),
+            directory: identities.directory().cloned(),
+            backend,
+            timeout: self.run.timeout,
+        };
+        Ok(run(&round, &cohort, &mut driver))
     }
 
     /// Which clients vanish: as many as the fraction says, chosen by the seed.
-    fn faults(&self) -> Faults {
+    fn faults(&self) -> Result<Faults, CommandError> {
         let mut random = self.random(Purpose::Faults);
         let mut clients: Vec<_> = (0..self.clients as u64).map(ClientId).collect();
         let dropped = (self.dropout * self.clients as f64).round() as usize;
@@ -96,7 +106,8 @@ impl SimulateArgs {
             let chosen = random.next_u64() as usize % clients.len();
             faults.set(clients.swap_remove(chosen), self.dropout_stage, Fault::Drop);
         }
-        faults
+        faults.check(self.params.threat_model).map_err(CommandError::Stage)?;
+        Ok(faults)
     }
 
     /// A random stream of its own for each purpose. Updates have streams of their own too, under the
@@ -106,7 +117,8 @@ impl SimulateArgs {
         random.set_stream(match purpose {
             Purpose::Session => 0,
             Purpose::Faults => 1,
-            Purpose::Client(ClientId(id)) => 2 + id,
+            Purpose::Identities => 2,
+            Purpose::Client(ClientId(id)) => 3 + id,
         });
         random
     }
@@ -116,6 +128,7 @@ impl SimulateArgs {
 enum Purpose {
     Session,
     Faults,
+    Identities,
     Client(ClientId),
 }
 

@@ -69,15 +69,18 @@ fn a_round_with_the_printed_options_bears_the_drop_outs_that_were_planned() {
 
 #[test]
 fn messages_are_as_long_as_planned() {
-    let plan = planned(30, 100, &[]);
-    assert_eq!(plan["graph"]["complete"], false);
-    let round = simulated(&plan, &[]);
-    let stages = plan["stages"].as_array().expect("stages");
-    assert_eq!(stages.len(), round["stages"].as_array().expect("stages").len());
-    for (planned, seen) in stages.iter().zip(round["stages"].as_array().expect("stages")) {
-        assert_eq!(planned["stage"], seen["stage"]);
-        assert_eq!(planned["up"], seen["bytes_up_per_client"], "{planned}");
-        assert_eq!(planned["down"], seen["bytes_down_per_client"], "{planned}");
+    for (threat_model, stages) in [("curious", 4), ("active", 5)] {
+        let plan = planned(30, 100, &["--threat-model", threat_model]);
+        assert_eq!(plan["graph"]["complete"], false);
+        let round = simulated(&plan, &[]);
+        let (planned, seen) = (plan["stages"].as_array(), round["stages"].as_array());
+        let (planned, seen) = (planned.expect("stages"), seen.expect("stages"));
+        assert_eq!((planned.len(), seen.len()), (stages, stages));
+        for (planned, seen) in planned.iter().zip(seen) {
+            assert_eq!(planned["stage"], seen["stage"]);
+            assert_eq!(planned["up"], seen["bytes_up_per_client"], "{planned}");
+            assert_eq!(planned["down"], seen["bytes_down_per_client"], "{planned}");
+        }
     }
 }
 

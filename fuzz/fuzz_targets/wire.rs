@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use secagg::message::{
-    AdvertisedKeys, CollectRequest, MaskedVector, Message, RevealedShares, SealedShares,
-    SetupRequest, ShareKeysRequest, UnmaskRequest,
+    AdvertisedKeys, CollectRequest, Confirmation, ConfirmRequest, MaskedVector, Message,
+    RevealedShares, SealedShares, SetupRequest, ShareKeysRequest, UnmaskRequest,
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,6 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
         is_exactly::<CollectRequest>(bytes),
         // The one message without a count: its length is the parameters' business.
         is::<MaskedVector>(bytes),
+        is_exactly::<ConfirmRequest>(bytes),
+        is_exactly::<Confirmation>(bytes),
         is_exactly::<UnmaskRequest>(bytes),
         is_exactly::<RevealedShares>(bytes),
     ];

@@ -73,6 +73,11 @@ pub enum ClientMisbehaved {
         /// Shares in the message.
         found: usize,
     },
+    /// The signature over the keys or the survivors is missing, or is not the sender's over what it
+    /// should sign: it may sign another set of survivors, or with a key that the directory does not
+    /// know.
+    #[error("the sender's signature is missing or does not verify")]
+    BadSignature,
     /// A share of the other secret was revealed: the sender sees other survivors than the server.
     #[error("a share of the wrong secret is revealed")]
     ShareKind,
@@ -104,6 +109,37 @@ pub enum ServerMisbehaved {
         /// The policy's least threshold.
         floor: u32,
     },
+    /// The threat model is weaker than the client's policy asks for.
+    #[error("this client takes part only where the server may be active, and is not trusted")]
+    ThreatModelBelowPolicy,
+    /// There are fewer colluding neighbours than the client's policy wants the round to bear.
+    #[error("{found} colluding neighbours are borne, below this client's floor of {floor}")]
+    CorruptedNeighboursBelowPolicy {
+        /// Colluding neighbours that the parameters bear.
+        found: u32,
+        /// The policy's least number.
+        floor: u32,
+    },
+    /// There are fewer survivors (or, earlier, members) than the client's policy allows.
+    #[error("{found} survivors are below this client's floor of {floor}")]
+    SurvivorsBelowPolicy {
+        /// Survivors, or members that may survive.
+        found: usize,
+        /// The policy's least number of survivors.
+        floor: usize,
+    },
+    /// The policy has a floor for survivors that the client could never check: against a curious
+    /// server a client is told of its neighbours alone.
+    #[error(
+        "this client's floor of {floor} survivors cannot be checked where it sees {seen} clients; use \
+         the active threat model or the complete graph"
+    )]
+    SurvivorsUnseen {
+        /// Clients that it would see, itself included.
+        seen: u32,
+        /// The policy's least number of survivors.
+        floor: u32,
+    },
     /// There are fewer neighbours than the client's policy allows.
     #[error("{found} neighbours are below this client's floor of {floor}")]
     NeighboursBelowPolicy {
@@ -123,6 +159,16 @@ pub enum ServerMisbehaved {
     /// The client's own keys are missing from its peer list, or are not the ones it advertised.
     #[error("the peer list does not hold the keys that this client advertised")]
     OwnKeysAltered,
+    /// The roster hash is not that of the members' keys.
+    #[error("the roster hash is not that of the members' keys")]
+    RosterAltered,
+    /// A member is not in the application's directory.
+    #[error("client {0} is not in the directory")]
+    NotInDirectory(ClientId),
+    /// A neighbour's signature is missing or does not verify: over its keys, or over the survivors as
+    /// this client was told them.
+    #[error("client {0}'s signature is missing or does not verify")]
+    BadSignature(ClientId),
     /// A public key occurs twice in the peer list.
     #[error("client {0}'s public key occurs twice in the peer list")]
     DuplicateKey(ClientId),
@@ -162,6 +208,27 @@ pub enum ServerMisbehaved {
     /// A survivor is no neighbour that shared its keys.
     #[error("client {0} is among the survivors but did not share its keys")]
     UnknownSurvivor(ClientId),
+    /// The survivors that are to be unmasked are not those that this client confirmed.
+    #[error("the survivors are not those that this client confirmed")]
+    SurvivorsChanged,
+    /// The survivors fall into parts without common masks, whose sums could be told apart.
+    #[error(
+        "the {survivors} survivors fall into parts without common masks, of which one has {part}"
+    )]
+    Disconnected {
+        /// All survivors.
+        survivors: usize,
+        /// Survivors in the part of the lowest id.
+        part: usize,
+    },
+    /// Fewer neighbours than the threshold confirmed the survivors.
+    #[error("{have} neighbours confirmed the survivors where the threshold is {need}")]
+    TooFewConfirmations {
+        /// Neighbours whose confirmations were forwarded.
+        have: usize,
+        /// The threshold.
+        need: usize,
+    },
     /// Fewer surviving neighbours than the threshold.
     #[error("{have} surviving neighbours where the threshold is {need}")]
     TooFewSurvivors {
@@ -195,6 +262,18 @@ pub enum Misuse {
         /// Elements in the update.
         found: usize,
     },
+    /// The parameters foresee an active server, and no directory was given to the server's side.
+    #[error("rounds against an active server need a directory of the clients' verifying keys")]
+    NoDirectory,
+    /// A client of the cohort is not in the directory.
+    #[error("client {0} is invited but not in the directory")]
+    NotInDirectory(ClientId),
+    /// The round is against an active server, and the client was given no identity.
+    #[error("rounds against an active server need an identity and a directory")]
+    NoIdentity,
+    /// The directory does not hold this client's own verifying key.
+    #[error("the directory does not hold this client's own verifying key")]
+    IdentityNotInDirectory,
     /// A client that has finished its round was asked to go on.
     #[error("this client has answered its last stage")]
     Finished,

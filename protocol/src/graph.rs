@@ -5,73 +5,103 @@
 //! the client opposite, which needs an even number of clients; an odd number gets k + 1 instead.
 
 use secagg_kernels::{Backend, Prg, Seed};
-use sha2::{Digest, Sha256};
 
-use crate::ClientId;
-use crate::message::AdvertisedKeys;
-use crate::session::Session;
+use crate::roster::RosterHash;
 
-/// The graph over the clients that advertised keys, each named by its position in ascending order
-/// of ids.
+/// The members, each named by its position in ascending order of ids, around a ring in a random order
+/// that follows from their roster. It says who is whose neighbour, and anyone who knows the roster can
+/// make it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    order: Vec<usize>,
+    degree: usize,
+}
+
+impl Ring {
+    /// The ring of `len` members with at least `degree` neighbours each, as far as there are so many.
+    pub(crate) fn new(len: u32, degree: u32, roster: &RosterHash) -> Self {
+        let odd = degree % 2 == 1 && len % 2 == 1;
+        let degree = (degree + u32::from(odd)).min(len.saturating_sub(1));
+        Self {
+            order: shuffled(len, &Seed::from_bytes(*roster.as_bytes())),
+            degree: degree as usize,
+        }
+    }
+
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.degree + 1 == self.order.len()
+    }
+
+    /// The neighbours of one member, ascending.
+    pub(crate) fn neighbours(&self, member: usize) -> Vec<usize> {
+        let place = self.order.iter().position(|&at| at == member);
+        place.map_or_else(Vec::new, |place| self.around(place))
+    }
+
+    /// How many members with `marked` hang together with the first of them.
+    pub(crate) fn connected(&self, marked: impl Fn(usize) -> bool) -> usize {
+        let mut unseen: Vec<_> = self.order.iter().map(|&member| marked(member)).collect();
+        if self.is_complete() {
+            return unseen.iter().filter(|&&unseen| unseen).count();
+        }
+        let lowest =
+            (0..self.order.len()).filter(|&at| unseen[at]).min_by_key(|&at| self.order[at]);
+        let mut next: Vec<_> = lowest.into_iter().collect();
+        let mut part = 0;
+        while let Some(place) = next.pop() {
+            if core::mem::take(&mut unseen[place]) {
+                part += 1;
+                next.extend(self.places_around(place).filter(|&near| unseen[near]));
+            }
+        }
+        part
+    }
+
+    fn around(&self, place: usize) -> Vec<usize> {
+        let mut members: Vec<_> = self.places_around(place).map(|at| self.order[at]).collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// As many places on either side, and for an odd degree the one opposite.
+    fn places_around(&self, place: usize) -> impl Iterator<Item = usize> {
+        let (len, half) = (self.order.len(), self.degree / 2);
+        let opposite = (self.degree % 2 == 1).then_some(len / 2);
+        let steps = (1..=half).chain(opposite).chain(len - half..len);
+        steps.map(move |step| (place + step) % len)
+    }
+}
+
+/// The neighbours of every member, for the server, which asks for them again and again.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
-    degree: usize,
-    /// For each client its neighbours, ascending.
+    ring: Ring,
+    /// For each member its neighbours, ascending.
     neighbours: Vec<Vec<usize>>,
 }
 
 impl Graph {
-    /// The graph of `len` clients with at least `degree` neighbours each, as far as there are so
-    /// many. The ring's order follows from `seed`, which is public.
-    pub(crate) fn new(len: u32, degree: u32, seed: &Seed) -> Self {
-        let odd = degree % 2 == 1 && len % 2 == 1;
-        let degree = (degree + u32::from(odd)).min(len.saturating_sub(1));
-        let ring = shuffled(len, seed);
-        let mut neighbours = vec![Vec::new(); ring.len()];
-        for (place, &client) in ring.iter().enumerate() {
-            neighbours[client] = around(&ring, place, degree as usize);
+    pub(crate) fn new(ring: Ring) -> Self {
+        let mut neighbours = vec![Vec::new(); ring.order.len()];
+        for (place, &member) in ring.order.iter().enumerate() {
+            neighbours[member] = ring.around(place);
         }
-        Self { degree: degree as usize, neighbours }
+        Self { ring, neighbours }
     }
 
-    /// Neighbours of each client.
+    pub(crate) const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Neighbours of each member.
     pub(crate) const fn degree(&self) -> usize {
-        self.degree
+        self.ring.degree
     }
 
-    /// The neighbours of one client, ascending.
-    pub(crate) fn neighbours(&self, client: usize) -> &[usize] {
-        &self.neighbours[client]
+    /// The neighbours of one member, ascending.
+    pub(crate) fn neighbours(&self, member: usize) -> &[usize] {
+        &self.neighbours[member]
     }
-}
-
-/// The `degree` clients around one place of the ring, ascending: as many on either side, and for an
-/// odd degree the one opposite.
-fn around(ring: &[usize], place: usize, degree: usize) -> Vec<usize> {
-    let (len, half) = (ring.len(), degree / 2);
-    let opposite = (degree % 2 == 1).then_some(len / 2);
-    let steps = (1..=half).chain(opposite).chain(len - half..len);
-    let mut neighbours: Vec<_> = steps.map(|step| ring[(place + step) % len]).collect();
-    neighbours.sort_unstable();
-    neighbours
-}
-
-/// The ring's seed: a hash over the session and every advertised key, so it is fixed by what all
-/// clients said.
-pub(crate) fn ring_seed<'a>(
-    session: &Session,
-    clients: impl Iterator<Item = (ClientId, &'a AdvertisedKeys)>,
-) -> Seed {
-    let mut hash = Sha256::new()
-        .chain_update(b"secagg ring")
-        .chain_update(session.id.0)
-        .chain_update(session.context.as_bytes());
-    for (client, keys) in clients {
-        hash.update(client.0.to_le_bytes());
-        hash.update(keys.mask.as_bytes());
-        hash.update(keys.channel.as_bytes());
-    }
-    Seed::from_bytes(hash.finalize().into())
 }
 
 /// Fisher and Yates' shuffle of 0..len, driven by the seed's ChaCha20 keystream read as 64-bit

@@ -5,6 +5,8 @@ use core::str::FromStr;
 
 use rand_core::CryptoRng;
 
+use crate::ThreatModel;
+
 /// A client's name within a cohort: any 64-bit number, unique in its round.
 ///
 /// Of two neighbours, the one with the lower id adds their pairwise mask and the other subtracts it.
@@ -40,7 +42,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// One of the four stages of a round, in order.
+/// One of the stages of a round, in order: four, and a fifth before the last where the server may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -50,14 +52,31 @@ pub enum Stage {
     ShareKeys,
     /// Clients send their masked updates.
     CollectMaskedVectors,
+    /// Clients sign who survived; only against an active server.
+    ConfirmSurvivors,
     /// Surviving clients reveal the shares that remove the masks from the sum.
     Unmask,
 }
 
 impl Stage {
     /// All stages, in the order in which a round runs them.
-    pub const ALL: [Self; 4] =
-        [Self::Setup, Self::ShareKeys, Self::CollectMaskedVectors, Self::Unmask];
+    pub const ALL: [Self; 5] = [
+        Self::Setup,
+        Self::ShareKeys,
+        Self::CollectMaskedVectors,
+        Self::ConfirmSurvivors,
+        Self::Unmask,
+    ];
+
+    /// The stages that a round runs under a threat model, in order.
+    pub const fn of(threat_model: ThreatModel) -> &'static [Self] {
+        match threat_model {
+            ThreatModel::HonestButCurious => {
+                &[Self::Setup, Self::ShareKeys, Self::CollectMaskedVectors, Self::Unmask]
+            }
+            ThreatModel::ActiveServer => &Self::ALL,
+        }
+    }
 
     /// The stage's name as it is written on command lines: `share-keys`.
     pub const fn name(self) -> &'static str {
@@ -65,17 +84,20 @@ impl Stage {
             Self::Setup => "setup",
             Self::ShareKeys => "share-keys",
             Self::CollectMaskedVectors => "collect-masked-vectors",
+            Self::ConfirmSurvivors => "confirm-survivors",
             Self::Unmask => "unmask",
         }
     }
 
-    /// The stage's number on the wire, which a new stage between others would not change.
-    pub(crate) const fn number(self) -> u8 {
+    /// The stage's number in the kind byte of its messages. It never changes, so that of a stage that
+    /// came later is not in their order.
+    pub const fn number(self) -> u8 {
         match self {
             Self::Setup => 0,
             Self::ShareKeys => 1,
             Self::CollectMaskedVectors => 2,
             Self::Unmask => 3,
+            Self::ConfirmSurvivors => 4,
         }
     }
 }
@@ -88,7 +110,9 @@ impl fmt::Display for Stage {
 
 /// The name of no stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no such stage; the stages are setup, share-keys, collect-masked-vectors and unmask")]
+#[error(
+    "no such stage; the stages are setup, share-keys, collect-masked-vectors, confirm-survivors and unmask"
+)]
 pub struct UnknownStage;
 
 impl FromStr for Stage {

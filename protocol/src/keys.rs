@@ -16,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::ClientId;
 use crate::error::Malformed;
+use crate::roster::RosterHash;
 use crate::session::Session;
 
 /// Bytes of a public key, a secret key, a seed and a commitment.
@@ -130,6 +131,20 @@ impl<U> fmt::Debug for SecretKey<U> {
     }
 }
 
+/// The salt of every key that two members derive, 80 bytes: session id ‖ context hash ‖ roster hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Salt([u8; 80]);
+
+impl Salt {
+    pub(crate) fn new(session: &Session, roster: &RosterHash) -> Self {
+        let mut salt = [0; 80];
+        salt[..16].copy_from_slice(&session.id.0);
+        salt[16..48].copy_from_slice(session.context.as_bytes());
+        salt[48..].copy_from_slice(roster.as_bytes());
+        Self(salt)
+    }
+}
+
 /// One end of an agreement, as others see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End<U> {
@@ -140,7 +155,7 @@ pub(crate) struct End<U> {
 /// The seed of the mask that two neighbours share: the same at both ends, and at a server that has
 /// recovered one end's secret key.
 pub(crate) fn pairwise_seed(
-    session: &Session,
+    salt: &Salt,
     secret: &MaskSecretKey,
     ours: End<Mask>,
     theirs: End<Mask>,
@@ -148,7 +163,7 @@ pub(crate) fn pairwise_seed(
     let shared = secret.agree(&theirs.key)?;
     let (low, high) = if ours.client < theirs.client { (ours, theirs) } else { (theirs, ours) };
     let mut seed = Zeroizing::new([0; KEY_LEN]);
-    derive(session, b"secagg pairwise seed", shared.as_bytes(), low, high, &mut *seed);
+    derive(salt, b"secagg pairwise seed", shared.as_bytes(), low, high, &mut *seed);
     Ok(Seed::from_bytes(*seed))
 }
 
@@ -173,45 +188,44 @@ pub(crate) struct ShareChannel {
 
 impl ShareChannel {
     pub(crate) fn new(
-        session: &Session,
+        salt: &Salt,
         secret: &ChannelSecretKey,
         ours: End<Channel>,
         theirs: End<Channel>,
     ) -> Result<Self, LowOrder> {
         let shared = secret.agree(&theirs.key)?;
-        let sending = channel_key(session, shared.as_bytes(), ours, theirs);
-        let receiving = channel_key(session, shared.as_bytes(), theirs, ours);
+        let sending = channel_key(salt, shared.as_bytes(), ours, theirs);
+        let receiving = channel_key(salt, shared.as_bytes(), theirs, ours);
         Ok(Self { sending, receiving })
     }
 }
 
 fn channel_key(
-    session: &Session,
+    salt: &Salt,
     shared: &[u8; KEY_LEN],
     sender: End<Channel>,
     receiver: End<Channel>,
 ) -> ChannelKey {
     let mut okm = Zeroizing::new([0; 44]);
-    derive(session, b"secagg share channel", shared, sender, receiver, &mut *okm);
+    derive(salt, b"secagg share channel", shared, sender, receiver, &mut *okm);
     let mut channel_key = ChannelKey { key: [0; 32], nonce: [0; 12] };
     channel_key.key.copy_from_slice(&okm[..32]);
     channel_key.nonce.copy_from_slice(&okm[32..]);
     channel_key
 }
 
-/// HKDF-SHA256: salt = session id ‖ context hash; info = label ‖ both ids ‖ both public keys.
+/// HKDF-SHA256; info = label ‖ both ids ‖ both public keys.
 fn derive<U: Copy>(
-    session: &Session,
+    salt: &Salt,
     label: &[u8],
     shared: &[u8; KEY_LEN],
     first: End<U>,
     second: End<U>,
     okm: &mut [u8],
 ) {
-    let salt = [session.id.0.as_slice(), session.context.as_bytes()].concat();
     let (first_id, second_id) = (first.client.0.to_le_bytes(), second.client.0.to_le_bytes());
     let info = [label, &first_id, &second_id, &first.key.0, &second.key.0];
-    Hkdf::<Sha256>::new(Some(&salt), shared)
+    Hkdf::<Sha256>::new(Some(&salt.0), shared)
         .expand_multi_info(&info, okm)
         .expect("HKDF-SHA256 gives up to 8160 bytes, and callers ask for at most 44");
 }

@@ -1,4 +1,4 @@
-//! The eight messages of a round: what they hold, and their bytes.
+//! The ten messages of a round: what they hold, and their bytes.
 //!
 //! Every message starts with a version byte, a kind byte and the session id; integers are
 //! little-endian. A kind is the stage's number, with the top bit set on what the server sends.
@@ -6,11 +6,13 @@
 //! is exactly one encoding.
 
 mod collect_masked_vectors;
+mod confirm_survivors;
 mod setup;
 mod share_keys;
 mod unmask;
 
 pub use collect_masked_vectors::{CollectRequest, MaskedVector};
+pub use confirm_survivors::{ConfirmRequest, Confirmation};
 pub use setup::{AdvertisedKeys, SetupRequest};
 pub use share_keys::{SealedShares, ShareKeysRequest};
 pub(crate) use unmask::Revealed;

@@ -8,6 +8,7 @@ pub use builder::ParamsBuilder;
 
 use secagg_kernels::{InvalidModulus, InvalidQuantizer, Modulus, Prg, Quantizer, SumOverflow};
 
+use crate::ThreatModel;
 use crate::error::Malformed;
 use crate::wire::{Reader, Writer};
 
@@ -43,6 +44,25 @@ pub enum InvalidParams {
         /// Shares made of each secret.
         shares: u32,
     },
+    /// The threshold is too low for the neighbours that may collude with the server.
+    #[error(
+        "a threshold of {threshold} shares among up to {neighbours} neighbours, of which \
+         {corrupted_neighbours} may collude with the server, is too low: choose {least} or more, or \
+         bear fewer colluders"
+    )]
+    CorruptedNeighbours {
+        /// The threshold asked for.
+        threshold: u32,
+        /// The most neighbours that a client can have.
+        neighbours: u32,
+        /// Neighbours of any one client that may collude with the server.
+        corrupted_neighbours: u32,
+        /// The least threshold that bears them.
+        least: u32,
+    },
+    /// The threat model's number is unknown to this version.
+    #[error("threat model number {0} is unknown")]
+    ThreatModel(u8),
     /// The dimension is too large for this machine or for a mask's keystream.
     #[error("a dimension of {0} is too large: split the vector over several rounds")]
     Dimension(u64),
@@ -92,6 +112,8 @@ pub struct Params {
     quantizer: Quantizer,
     modulus: Modulus,
     prg: Prg,
+    threat_model: ThreatModel,
+    corrupted_neighbours: u32,
 }
 
 impl Params {
@@ -146,9 +168,8 @@ impl Params {
 
     /// The most neighbours that a client can have, whichever clients advertise keys: an odd number
     /// of them cannot all have an odd number of neighbours, and get one more.
-    pub(crate) const fn most_neighbours(&self) -> usize {
-        let even = self.degree + self.degree % 2;
-        if even < self.cohort_size { even as usize } else { self.cohort_size as usize - 1 }
+    pub(crate) const fn most_neighbours(&self) -> u32 {
+        most_neighbours(self.cohort_size, self.degree)
     }
 
     /// Whether the graph is complete.
@@ -176,6 +197,21 @@ impl Params {
         self.prg
     }
 
+    /// What the server is assumed to do.
+    pub const fn threat_model(&self) -> ThreatModel {
+        self.threat_model
+    }
+
+    /// Whether clients sign their keys and confirm the survivors.
+    pub(crate) fn is_active(&self) -> bool {
+        self.threat_model == ThreatModel::ActiveServer
+    }
+
+    /// Neighbours of any one client that may collude with the server without harm to its secrecy.
+    pub const fn corrupted_neighbours(&self) -> u32 {
+        self.corrupted_neighbours
+    }
+
     /// Bytes of a masked vector's packed lanes.
     pub fn packed_len(&self) -> usize {
         self.modulus.packed_len(self.lanes())
@@ -191,6 +227,8 @@ impl Params {
         to.f64(self.quantizer.max_weight());
         to.u8(self.modulus.width() as u8);
         to.u8(self.prg.id());
+        to.u8(self.threat_model.number());
+        to.u32(self.corrupted_neighbours);
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -205,10 +243,20 @@ impl Params {
             .modulus_range(1u128.checked_shl(from.u8()?.into()).unwrap_or(0));
         let prg = from.u8()?;
         builder = builder.prg(Prg::from_id(prg).map_err(|_| InvalidParams::Prg(prg))?);
+        let (model, corrupted) = (from.u8()?, from.u32()?);
+        let threat_model =
+            ThreatModel::from_number(model).map_err(|_| InvalidParams::ThreatModel(model))?;
+        builder = builder.threat_model(threat_model).corrupted_neighbours(corrupted);
         let params = builder.build()?;
         // Only one encoding for each value: a degree that `build` would lower is refused.
         if params.degree == degree { Ok(params) } else { Err(not_canonical(&params, degree)) }
     }
+}
+
+/// The most neighbours that a client can have, whichever clients of the cohort advertise keys.
+const fn most_neighbours(cohort_size: u32, degree: u32) -> u32 {
+    let even = degree + degree % 2;
+    if even < cohort_size { even } else { cohort_size - 1 }
 }
 
 fn not_canonical(params: &Params, num_shares: u32) -> Malformed {

@@ -73,6 +73,7 @@ pub struct Plan {
     corrupted_neighbours: u32,
     corrupted: u32,
     dropped: u32,
+    threat_model: ThreatModel,
 }
 
 /// Why there is no plan, with what to change.
@@ -245,6 +246,7 @@ impl Assumptions {
             corrupted_neighbours,
             corrupted: self.corrupted_clients(),
             dropped: self.dropped_clients(),
+            threat_model: self.threat_model,
         }
     }
 }
@@ -299,9 +301,12 @@ impl Plan {
         self.cohort_size - self.dropped
     }
 
-    /// Parameters of a round with this graph and updates of `dimension` elements.
+    /// Parameters of a round with this graph, threat model and number of colluding neighbours, and
+    /// updates of `dimension` elements.
     pub fn params(&self, dimension: usize) -> ParamsBuilder {
         Params::secagg_plus(self.cohort_size, dimension, self.degree, self.threshold())
+            .threat_model(self.threat_model)
+            .corrupted_neighbours(self.corrupted_neighbours)
     }
 }
 

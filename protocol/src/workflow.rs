@@ -6,20 +6,23 @@ use secagg_kernels::Real;
 
 use crate::error::{Abort, Misuse, Rejected};
 use crate::server::{
-    Aggregate, CollectMaskedVectors, Collecting, Recovered, Setup, ShareKeys, Unmask,
+    Aggregate, CollectMaskedVectors, Collecting, ConfirmSurvivors, Recovered, Setup, ShareKeys,
+    Unmask,
 };
-use crate::{ClientId, Driver, Outgoing, Params, SessionId, Stage};
+use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, Stage};
 
-/// Runs the four stages of a round, one after the other, and keeps count of what went by.
+/// Runs the stages of a round, one after the other, and keeps count of what went by.
 ///
 /// [`run`](Self::run) does it all. To do something between the stages, call
 /// [`setup`](Self::setup), [`share_keys`](Self::share_keys),
-/// [`collect_masked_vectors`](Self::collect_masked_vectors) and [`unmask`](Self::unmask) in turn:
-/// each takes what the one before gave.
+/// [`collect_masked_vectors`](Self::collect_masked_vectors),
+/// [`confirm_survivors`](Self::confirm_survivors) and [`unmask`](Self::unmask) in turn: each takes what
+/// the one before gave.
 #[derive(Debug)]
 pub struct Workflow<'a, D> {
     driver: &'a mut D,
     timeout: Option<Duration>,
+    directory: Option<Directory>,
     report: Report,
 }
 
@@ -76,13 +79,20 @@ pub struct StageReport {
 impl<'a, D: Driver> Workflow<'a, D> {
     /// A workflow over a driver, without a timeout.
     pub fn new(driver: &'a mut D) -> Self {
-        Self { driver, timeout: None, report: Report::default() }
+        Self { driver, timeout: None, directory: None, report: Report::default() }
     }
 
     /// Sets how long each stage waits for answers; the driver keeps the time.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets the directory of the clients' verifying keys, which rounds against an active server need.
+    #[must_use]
+    pub fn directory(mut self, directory: Directory) -> Self {
+        self.directory = Some(directory);
         self
     }
 
@@ -103,10 +113,14 @@ impl<'a, D: Driver> Workflow<'a, D> {
         cohort: &[ClientId],
         application: &[u8],
     ) -> Result<Aggregate<F>, Failure<D::Error>> {
-        let setup = Setup::open(params, session, cohort, application)?;
+        let setup = match &self.directory {
+            None => Setup::open(params, session, cohort, application),
+            Some(known) => Setup::open_signed(params, session, cohort, application, known),
+        }?;
         let share_keys = self.setup(setup.into())?;
         let collect = self.share_keys(share_keys)?;
-        let unmask = self.collect_masked_vectors(collect)?;
+        let confirm = self.collect_masked_vectors(collect)?;
+        let unmask = self.confirm_survivors(confirm)?;
         Ok(self.unmask(unmask)?.aggregate()?)
     }
 
@@ -139,6 +153,18 @@ impl<'a, D: Driver> Workflow<'a, D> {
     pub fn collect_masked_vectors(
         &mut self,
         pending: Pending<CollectMaskedVectors>,
+    ) -> Result<Pending<ConfirmSurvivors>, Failure<D::Error>> {
+        self.stage(pending)
+    }
+
+    /// Runs the stage before the last: clients sign who survived. If the server is assumed to be
+    /// curious, nobody is asked, and the report does not mention the stage.
+    ///
+    /// # Errors
+    /// [`Failure`], as for all stages.
+    pub fn confirm_survivors(
+        &mut self,
+        pending: Pending<ConfirmSurvivors>,
     ) -> Result<Pending<Unmask>, Failure<D::Error>> {
         self.stage(pending)
     }
@@ -173,6 +199,9 @@ impl<'a, D: Driver> Workflow<'a, D> {
 
     fn exchange<S: Collecting>(&mut self, pending: Pending<S>) -> Result<S, Failure<D::Error>> {
         let Pending { mut stage, outgoing } = pending;
+        if outgoing.is_empty() {
+            return Ok(stage);
+        }
         let mut report = StageReport::new(S::STAGE, &outgoing);
         let exchanged =
             self.driver.exchange(S::STAGE, outgoing, self.timeout, &mut |client, message| {

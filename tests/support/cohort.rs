@@ -7,9 +7,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use secagg::kernels::Real;
 use secagg::message::Message;
-use secagg::{Amount, ClientId, Params, ParamsBuilder, Policy, Stage, Workflow};
+use secagg::{
+    Amount, ClientId, Directory, Identity, Params, ParamsBuilder, Policy, Stage, ThreatModel,
+    Workflow,
+};
 
-use crate::member::{Member, invented};
+use crate::member::{Member, identity, invented};
 use crate::network::{Network, Seat};
 use crate::script::{Script, Way};
 use crate::{APPLICATION, Log, Round, SESSION};
@@ -26,6 +29,7 @@ pub struct Cohort {
     num_shares: Option<Amount>,
     threshold: Amount,
     settings: Vec<Settings>,
+    threat_model: ThreatModel,
     script: Script,
     seed: u64,
 }
@@ -43,13 +47,15 @@ impl Cohort {
 
     /// Clients of these ids, on the complete graph.
     pub fn named(ids: impl IntoIterator<Item = u64>) -> Self {
-        let members = ids.into_iter().zip(1..).map(|(id, i)| (ClientId(id), Member::new(i)));
+        let members =
+            ids.into_iter().zip(1..).map(|(id, i)| (ClientId(id), Member::new(ClientId(id), i)));
         Self {
             members: members.collect(),
             dimension: 3,
             num_shares: None,
             threshold: Amount::Fraction(2.0 / 3.0),
             settings: Vec::new(),
+            threat_model: ThreatModel::HonestButCurious,
             script: Script::default(),
             seed: 1,
         }
@@ -74,6 +80,20 @@ impl Cohort {
     pub fn with(mut self, setting: impl Fn(ParamsBuilder) -> ParamsBuilder + 'static) -> Self {
         self.settings.push(Box::new(setting));
         self
+    }
+
+    /// Sets what clients assume of the server. Where it may be active, everyone has an identity, and
+    /// the directory knows them all.
+    #[must_use]
+    pub fn against(mut self, threat_model: ThreatModel) -> Self {
+        self.threat_model = threat_model;
+        self
+    }
+
+    /// Lets one client sign with another identity than the directory has for it, or not know its own.
+    #[must_use]
+    pub fn identity(self, client: u64, identity: Identity) -> Self {
+        self.member(client, |member| member.identity = identity)
     }
 
     /// Sets one client's weight.
@@ -206,8 +226,13 @@ impl Cohort {
         let cohort: Vec<_> = self.members.keys().copied().collect();
         let updates = self.updates::<F>();
         let drops = self.script.drops.clone();
-        let mut network = Network::new(self.seats(&updates), self.script);
-        let mut workflow = Workflow::new(&mut network);
+        let directory = self.directory();
+        let mut network = Network::new(self.seats(&updates, directory.as_ref()), self.script);
+        let workflow = Workflow::new(&mut network);
+        let mut workflow = match directory {
+            Some(directory) => workflow.directory(directory),
+            None => workflow,
+        };
         let outcome = workflow.run::<F>(params.clone(), SESSION, &cohort, APPLICATION);
         let report = workflow.report().clone();
         Round { params, updates, drops, outcome, report, log: network.into_log() }
@@ -219,8 +244,16 @@ impl Cohort {
             None => Params::secagg(clients, self.dimension, self.threshold),
             Some(shares) => Params::secagg_plus(clients, self.dimension, shares, self.threshold),
         };
+        let builder = builder.threat_model(self.threat_model);
         let builder = self.settings.iter().fold(builder, |builder, setting| setting(builder));
         builder.build().expect("a story has valid parameters")
+    }
+
+    fn directory(&self) -> Option<Directory> {
+        let active = self.threat_model == ThreatModel::ActiveServer;
+        let entry = |&id: &ClientId| (id, identity(id).verifying_key());
+        let directory = Directory::new(self.members.keys().map(entry));
+        active.then(|| directory.expect("ids differ, and so do identities"))
     }
 
     fn updates<F: Real>(&self) -> BTreeMap<ClientId, (f64, Vec<F>)> {
@@ -235,10 +268,11 @@ impl Cohort {
     fn seats<F: Real>(
         &self,
         updates: &BTreeMap<ClientId, (f64, Vec<F>)>,
+        directory: Option<&Directory>,
     ) -> BTreeMap<ClientId, Seat<F>> {
         let seats = self.members.iter().map(|(&id, member)| {
             let (weight, update) = updates[&id].clone();
-            (id, Seat::new(member.client(id), weight, update, self.rng(id)))
+            (id, Seat::new(member.client(id, directory), weight, update, self.rng(id)))
         });
         seats.collect()
     }

@@ -25,13 +25,17 @@ mod script;
 pub mod wire;
 
 pub use cohort::Cohort;
+pub use member::identity;
 pub use network::{Log, Sent};
 pub use round::Round;
 
-use secagg::SessionId;
+use secagg::{SessionId, Stage, ThreatModel};
 
 /// The session of every story.
 pub const SESSION: SessionId = SessionId(*b"one story's name");
+
+/// The stages of stories whose server is assumed to be curious.
+pub const STAGES: &[Stage] = Stage::of(ThreatModel::HonestButCurious);
 
 /// The application bytes that everyone in a story agrees on, unless it says otherwise.
 pub const APPLICATION: &[u8] = b"the hash of a model";

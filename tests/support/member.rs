@@ -1,6 +1,6 @@
 //! What one client brings to a story.
 
-use secagg::{Client, ClientId, Policy, client};
+use secagg::{Client, ClientId, Directory, Identity, Policy, client};
 
 use crate::APPLICATION;
 
@@ -12,18 +12,31 @@ pub(crate) struct Member {
     pub(crate) update: Option<Vec<f64>>,
     pub(crate) application: Vec<u8>,
     pub(crate) policy: Policy,
+    /// Whom it takes itself for; in the directory it is [`identity`], unless it says otherwise.
+    pub(crate) identity: Identity,
 }
 
 impl Member {
-    pub(crate) fn new(position: u32) -> Self {
+    pub(crate) fn new(id: ClientId, position: u32) -> Self {
         let (application, policy) = (APPLICATION.to_vec(), Policy::default());
-        Self { weight: 10.0 * f64::from(position), update: None, application, policy }
+        let (weight, identity) = (10.0 * f64::from(position), identity(id));
+        Self { weight, update: None, application, policy, identity }
     }
 
-    pub(crate) fn client(&self, id: ClientId) -> Client {
-        let setup = client::Setup::new(id);
-        Client::Setup(setup.application(&self.application).policy(self.policy))
+    pub(crate) fn client(&self, id: ClientId, directory: Option<&Directory>) -> Client {
+        let setup = client::Setup::new(id).application(&self.application).policy(self.policy);
+        Client::Setup(match directory {
+            Some(directory) => setup.identity(self.identity.clone(), directory.clone()),
+            None => setup,
+        })
     }
+}
+
+/// The identity that stories give to a client.
+pub fn identity(client: ClientId) -> Identity {
+    let mut bytes = *b"a story's identity of client ...";
+    bytes[24..].copy_from_slice(&client.0.to_le_bytes());
+    Identity::from_bytes(&bytes)
 }
 
 /// Elements from -2 to 2 with a prime period, so that no two clients or places are alike.

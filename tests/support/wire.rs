@@ -5,7 +5,7 @@ use core::ops::Range;
 /// Version byte, kind byte, session id.
 pub const HEADER_LEN: usize = 18;
 
-const COMMITMENT_LEN: usize = 32;
+const HASH_LEN: usize = 32;
 const COUNT_LEN: usize = 4;
 const BOX_LEN: usize = 80;
 const ID_LEN: usize = 8;
@@ -14,12 +14,15 @@ const SHARE_LEN: usize = 32;
 /// The session id.
 pub const SESSION: Range<usize> = 2..HEADER_LEN;
 
+/// The roster hash in `ShareKeysRequest`.
+pub const ROSTER: Range<usize> = span(HEADER_LEN, HASH_LEN);
+
 /// The commitment in `SealedShares`.
-pub const COMMITMENT: Range<usize> = span(HEADER_LEN, COMMITMENT_LEN);
+pub const COMMITMENT: Range<usize> = span(HEADER_LEN, HASH_LEN);
 
 /// The box for the neighbour at `position` in `SealedShares`.
 pub const fn sealed_box(position: usize) -> Range<usize> {
-    span(HEADER_LEN + COMMITMENT_LEN + COUNT_LEN + position * BOX_LEN, BOX_LEN)
+    span(HEADER_LEN + HASH_LEN + COUNT_LEN + position * BOX_LEN, BOX_LEN)
 }
 
 /// The box at `position` in a `CollectRequest`, without the sender's id before it.

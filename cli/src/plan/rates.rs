@@ -31,6 +31,8 @@ pub struct Rates {
     pub unpacked_lanes: f64,
     /// X25519 agreements, with the derivation of a seed.
     pub agreements: f64,
+    /// Ed25519 signatures that are verified.
+    pub signatures: f64,
     /// Pairs of holders in Lagrange bases: t + 1 holders make (t + 1)^2 pairs.
     pub basis_pairs: f64,
     /// Shares that secrets are recovered from.
@@ -58,6 +60,7 @@ impl Rates {
             mask_lanes: (MASKS * lanes) as f64 * masks_per_second(params, lanes),
             unpacked_lanes: lanes as f64 * vectors_per_second(params, lanes),
             agreements: per_second(|| rehearsal.agree()),
+            signatures: per_second(|| rehearsal.verify()),
             basis_pairs: holders * holders * per_second(|| rehearsal.prepare_basis()),
             shares: f64::from(threshold) * per_second(|| rehearsal.recover()),
         }

@@ -138,6 +138,8 @@ pub(super) fn options(plan: &Plan, params: &Params) -> Vec<String> {
     let num_shares = (!plan.is_complete()).then(|| ("num-shares", plan.degree().to_string()));
     let options = [
         ("reconstruction-threshold", plan.threshold().to_string()),
+        ("threat-model", params.threat_model().to_string()),
+        ("corrupted-neighbours", params.corrupted_neighbours().to_string()),
         ("quantization-range", quantizer.quantization_range().to_string()),
         ("modulus-range", format!("2^{}", params.modulus().width())),
         ("max-weight", quantizer.max_weight().to_string()),

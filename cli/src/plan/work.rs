@@ -1,7 +1,7 @@
 //! A server's work in a round: what there is to do, and how long it takes at measured rates.
 
-use secagg::Params;
 use secagg::plan::Plan;
+use secagg::{Params, ThreatModel};
 use serde::Serialize;
 
 use super::Rates;
@@ -37,7 +37,13 @@ pub(super) fn of_server(plan: &Plan, params: &Params, rates: &Rates) -> Vec<Work
         formula,
         core_seconds: count / per_second,
     };
-    vec![
+    let signatures = match params.threat_model() {
+        ThreatModel::ActiveServer => {
+            Some(work("check signatures", "n + S", n + survivors, rates.signatures))
+        }
+        _ => None,
+    };
+    let all = [
         work("check public keys", "2 n", 2.0 * n, rates.agreements),
         work("add masked vectors", "S", survivors, rates.unpacked_lanes / lanes),
         work(
@@ -54,5 +60,6 @@ pub(super) fn of_server(plan: &Plan, params: &Params, rates: &Rates) -> Vec<Work
             survivors + pairwise,
             rates.mask_lanes / lanes,
         ),
-    ]
+    ];
+    signatures.into_iter().chain(all).collect()
 }

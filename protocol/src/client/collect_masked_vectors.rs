@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::share_keys::Neighbour;
 use super::unmask::Holding;
-use super::{Me, Unmask};
+use super::{ConfirmSurvivors, Me, Roster, Unmask};
 use crate::error::{Misuse, Refused, ServerMisbehaved};
-use crate::keys::{End, KEY_LEN, MaskSecretKey, SelfMaskSeed, pairwise_seed};
+use crate::keys::{End, KEY_LEN, MaskSecretKey, Salt, SelfMaskSeed, pairwise_seed};
 use crate::message::{CollectRequest, MaskedVector, Message};
 use crate::sealed::{Route, SealedPair, open};
 use crate::{ClientId, MaskPublicKey};
@@ -22,6 +22,16 @@ pub struct CollectMaskedVectors {
     pub(super) self_mask_seed: SelfMaskSeed,
     /// By ascending id.
     pub(super) neighbours: Vec<Neighbour>,
+    pub(super) roster: Roster,
+}
+
+/// What follows a masked vector.
+#[derive(Debug)]
+pub enum AfterMasking {
+    /// Against an active server, clients sign who survived.
+    ConfirmSurvivors(ConfirmSurvivors),
+    /// A curious server is believed.
+    Unmask(Unmask),
 }
 
 impl fmt::Debug for CollectMaskedVectors {
@@ -45,7 +55,7 @@ impl CollectMaskedVectors {
     ///
     /// # Errors
     /// [`Refused`] for bytes that are no such message of this session; for a box from a client that
-    /// is no neighbour; if fewer boxes open than the threshold; for a key of low order; for an update
+    /// is no neighbour; if fewer boxes open than the threshold, or there are fewer than the policy's neighbours; for a key of low order; for an update
     /// of another length than the dimension, a non-finite element, or a weight that is negative, not
     /// finite or above the maximum.
     pub fn answer<F: Real>(
@@ -54,7 +64,7 @@ impl CollectMaskedVectors {
         weight: f64,
         update: &[F],
         rng: &mut impl CryptoRng,
-    ) -> Result<(Unmask, Vec<u8>), Refused> {
+    ) -> Result<(AfterMasking, Vec<u8>), Refused> {
         self.check_dimension(update.len())?;
         let (session, CollectRequest { boxes }) = CollectRequest::decode(request)?;
         self.me.check_session(session)?;
@@ -62,7 +72,7 @@ impl CollectMaskedVectors {
         let holdings = self.open_boxes(&boxes, &sharers)?;
         let plan = self.mask_plan(&sharers)?;
         let reply = self.masked_vector(&plan, weight, update, rng)?;
-        Ok((Unmask { me: self.me, holdings }, reply))
+        Ok((AfterMasking::new(self.me, holdings, self.roster), reply))
     }
 
     fn check_dimension(&self, found: usize) -> Result<(), Misuse> {
@@ -75,6 +85,7 @@ impl CollectMaskedVectors {
         &self,
         boxes: &[(ClientId, SealedPair)],
     ) -> Result<Vec<&Neighbour>, ServerMisbehaved> {
+        self.me.policy.check_neighbours(boxes.len() as u32)?;
         boxes.iter().map(|&(sender, _)| self.neighbour(sender)).collect()
     }
 
@@ -108,17 +119,18 @@ impl CollectMaskedVectors {
     fn mask_plan(&self, sharers: &[&Neighbour]) -> Result<MaskPlan, ServerMisbehaved> {
         // With its final capacity from the start, the vector never moves seeds and leaves copies.
         let mut masks = Vec::with_capacity(1 + sharers.len());
+        let salt = Salt::new(&self.me.session, &self.roster.hash);
         masks.push((self.self_mask_seed.clone().into_seed(), Sign::Add));
         for neighbour in sharers {
-            masks.push((self.pairwise_seed(neighbour)?, sign(self.me.id, neighbour.client)));
+            masks.push((self.pairwise_seed(&salt, neighbour)?, sign(self.me.id, neighbour.client)));
         }
         Ok(MaskPlan::new(self.me.session.params.prg(), &masks))
     }
 
-    fn pairwise_seed(&self, neighbour: &Neighbour) -> Result<Seed, ServerMisbehaved> {
+    fn pairwise_seed(&self, salt: &Salt, neighbour: &Neighbour) -> Result<Seed, ServerMisbehaved> {
         let ours = End { client: self.me.id, key: self.mask_public };
         let theirs = End { client: neighbour.client, key: neighbour.mask };
-        pairwise_seed(&self.me.session, &self.mask, ours, theirs)
+        pairwise_seed(salt, &self.mask, ours, theirs)
             .map_err(|_| ServerMisbehaved::LowOrderKey(neighbour.client))
     }
 
@@ -142,6 +154,17 @@ impl CollectMaskedVectors {
         let mut message = MaskedVector::header(self.me.session.id, params.packed_len());
         pass.masked_vector(weight, update, &mut message)?;
         Ok(message)
+    }
+}
+
+impl AfterMasking {
+    fn new(mut me: Me, holdings: Vec<Holding>, roster: Roster) -> Self {
+        match me.credentials.take() {
+            Some(credentials) => {
+                Self::ConfirmSurvivors(ConfirmSurvivors { me, credentials, holdings, roster })
+            }
+            None => Self::Unmask(Unmask { me, holdings, confirmed: None }),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A client's four stages. Each step takes the stage, answers one message of the server, and gives
+//! A client's stages: four, and a fifth before the last against an active server. Each step takes the stage, answers one message of the server, and gives
 //! the next stage; a refusal drops the stage and wipes its secrets.
 //!
 //! The client is not the server's servant: it checks every list against what it knows, reveals at
@@ -6,12 +6,14 @@
 //! last stage.
 
 mod collect_masked_vectors;
+mod confirm_survivors;
 mod setup;
 mod share_keys;
 mod unmask;
 
-pub use collect_masked_vectors::CollectMaskedVectors;
 pub(crate) use collect_masked_vectors::sign;
+pub use collect_masked_vectors::{AfterMasking, CollectMaskedVectors};
+pub use confirm_survivors::ConfirmSurvivors;
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
 pub use unmask::Unmask;
@@ -20,8 +22,10 @@ use rand_core::CryptoRng;
 use secagg_kernels::Real;
 
 use crate::error::{Misuse, Refused, ServerMisbehaved};
+use crate::identity::{Directory, Identity};
+use crate::roster::RosterHash;
 use crate::session::Session;
-use crate::{ClientId, SessionId, Stage};
+use crate::{ClientId, Policy, SessionId, Stage};
 
 /// A client at any stage, for callers that route bytes and do not care which stage they belong to.
 #[derive(Debug)]
@@ -33,7 +37,9 @@ pub enum Client {
     ShareKeys(ShareKeys),
     /// Waits for its neighbours' shares.
     CollectMaskedVectors(CollectMaskedVectors),
-    /// Waits for the survivors.
+    /// Waits for the survivors, to sign them.
+    ConfirmSurvivors(ConfirmSurvivors),
+    /// Waits for the survivors, to reveal what unmasks them.
     Unmask(Unmask),
     /// Has nothing more to say in this round.
     Finished,
@@ -51,6 +57,7 @@ impl Client {
             Self::Setup(_) => Some(Stage::Setup),
             Self::ShareKeys(_) => Some(Stage::ShareKeys),
             Self::CollectMaskedVectors(_) => Some(Stage::CollectMaskedVectors),
+            Self::ConfirmSurvivors(_) => Some(Stage::ConfirmSurvivors),
             Self::Unmask(_) => Some(Stage::Unmask),
             Self::Finished => None,
         }
@@ -74,6 +81,7 @@ impl Client {
             Self::CollectMaskedVectors(stage) => {
                 into_client(stage.answer(request, weight, update, rng)?)
             }
+            Self::ConfirmSurvivors(stage) => into_client(stage.answer(request)?),
             Self::Unmask(stage) => (Self::Finished, stage.answer(request)?),
             Self::Finished => return Err(Misuse::Finished.into()),
         })
@@ -96,6 +104,15 @@ impl From<CollectMaskedVectors> for Client {
     }
 }
 
+impl From<AfterMasking> for Client {
+    fn from(stage: AfterMasking) -> Self {
+        match stage {
+            AfterMasking::ConfirmSurvivors(stage) => Self::ConfirmSurvivors(stage),
+            AfterMasking::Unmask(stage) => Self::Unmask(stage),
+        }
+    }
+}
+
 impl From<Unmask> for Client {
     fn from(stage: Unmask) -> Self {
         Self::Unmask(stage)
@@ -106,7 +123,25 @@ impl From<Unmask> for Client {
 #[derive(Clone, Debug)]
 struct Me {
     id: ClientId,
+    policy: Policy,
     session: Session,
+    /// Only against an active server, and only until the survivors are to be confirmed.
+    credentials: Option<Credentials>,
+}
+
+/// Who a client is to others, and who others are to it.
+#[derive(Clone, Debug)]
+struct Credentials {
+    identity: Identity,
+    directory: Directory,
+}
+
+/// The members that a client was told of, by ascending id: all of them against an active server,
+/// otherwise its neighbours and itself.
+#[derive(Debug)]
+struct Roster {
+    hash: RosterHash,
+    members: Vec<ClientId>,
 }
 
 impl Me {

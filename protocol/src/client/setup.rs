@@ -1,9 +1,10 @@
 use rand_core::CryptoRng;
 use secagg_kernels::Backend;
 
-use super::{Me, ShareKeys};
-use crate::error::{Refused, ServerMisbehaved};
-use crate::keys::SecretKey;
+use super::{Credentials, Me, ShareKeys};
+use crate::error::{Misuse, Refused, ServerMisbehaved};
+use crate::identity::{Directory, Identity, Statement};
+use crate::keys::{ChannelSecretKey, MaskSecretKey, SecretKey};
 use crate::message::{AdvertisedKeys, Message, SetupRequest};
 use crate::session::Session;
 use crate::{ClientId, Policy};
@@ -15,17 +16,23 @@ pub struct Setup {
     application: Vec<u8>,
     policy: Policy,
     backend: Backend,
+    credentials: Option<Credentials>,
 }
 
 impl Setup {
-    /// A client with the default [`Policy`], no application bytes, and the fastest backend.
+    /// A client with the default [`Policy`], no application bytes, no identity, and the fastest
+    /// backend.
     pub fn new(id: ClientId) -> Self {
         let (policy, backend) = (Policy::default(), Backend::detect());
-        Self { id, application: Vec::new(), policy, backend }
+        Self { id, application: Vec::new(), policy, backend, credentials: None }
     }
 
     /// Sets what the application wants all clients to agree on, for example the hash of the global
     /// model. Clients with other bytes do not understand each other, and their round fails.
+    ///
+    /// Against an active server they should name the round, for example by its number: a client cannot
+    /// know whether a session id was used before, and its neighbours' signed keys of an earlier round
+    /// with the same session id and the same bytes would still verify.
     #[must_use]
     pub fn application(mut self, application: &[u8]) -> Self {
         self.application = application.to_vec();
@@ -39,6 +46,14 @@ impl Setup {
         self
     }
 
+    /// Sets who this client is, and who the others are; rounds against an active server need it. The
+    /// directory must come from the application, not from the server that it is to guard against.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity, directory: Directory) -> Self {
+        self.credentials = Some(Credentials { identity, directory });
+        self
+    }
+
     /// Sets the kernels' backend.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
@@ -49,8 +64,9 @@ impl Setup {
     /// Answers a [`SetupRequest`] with fresh [`AdvertisedKeys`].
     ///
     /// # Errors
-    /// [`Refused`] for bytes that are no such message, for parameters below the policy, and for
-    /// another context than this client's.
+    /// [`Refused`] for bytes that are no such message, for parameters below the policy, for another
+    /// context than this client's, and against an active server without an identity that the
+    /// directory knows.
     pub fn answer(
         self,
         request: &[u8],
@@ -62,11 +78,34 @@ impl Setup {
         if session.context != context {
             return Err(ServerMisbehaved::Context.into());
         }
+        let me = self.me(session)?;
         let (mask, channel) = (SecretKey::random(rng), SecretKey::random(rng));
-        let advertised = AdvertisedKeys { mask: mask.public(), channel: channel.public() };
+        let advertised = me.advertise(&mask, &channel);
         let reply = advertised.encode(id);
-        let Self { id, policy, backend, .. } = self;
-        let me = Me { id, session };
-        Ok((ShareKeys { me, policy, backend, mask, channel, advertised }, reply))
+        Ok((ShareKeys { me, backend: self.backend, mask, channel, advertised }, reply))
+    }
+
+    /// Forgets the identity where it is not needed.
+    fn me(&self, session: Session) -> Result<Me, Misuse> {
+        let credentials = if session.params.is_active() { Some(self.known()?) } else { None };
+        Ok(Me { id: self.id, policy: self.policy, session, credentials })
+    }
+
+    fn known(&self) -> Result<Credentials, Misuse> {
+        let credentials = self.credentials.clone().ok_or(Misuse::NoIdentity)?;
+        let own = credentials.identity.verifying_key();
+        let known = credentials.directory.get(self.id) == Some(&own);
+        if known { Ok(credentials) } else { Err(Misuse::IdentityNotInDirectory) }
+    }
+}
+
+impl Me {
+    fn advertise(&self, mask: &MaskSecretKey, channel: &ChannelSecretKey) -> AdvertisedKeys {
+        let (mask, channel) = (mask.public(), channel.public());
+        let mut advertised = AdvertisedKeys { mask, channel, signature: None };
+        advertised.signature = self.credentials.as_ref().map(|Credentials { identity, .. }| {
+            identity.sign(&Statement::advertised_keys(&self.session, self.id, &advertised))
+        });
+        advertised
     }
 }

@@ -3,19 +3,23 @@ use std::collections::HashSet;
 use rand_core::CryptoRng;
 use secagg_kernels::Backend;
 
-use super::{CollectMaskedVectors, Me};
+use super::{CollectMaskedVectors, Credentials, Me, Roster};
 use crate::error::{Refused, ServerMisbehaved};
-use crate::keys::{ChannelKey, ChannelSecretKey, End, MaskSecretKey, SelfMaskSeed, ShareChannel};
+use crate::graph::Ring;
+use crate::identity::Statement;
+use crate::keys::{
+    ChannelKey, ChannelSecretKey, End, MaskSecretKey, Salt, SelfMaskSeed, ShareChannel,
+};
 use crate::message::{AdvertisedKeys, Message, SealedShares, ShareKeysRequest};
+use crate::roster::RosterHash;
 use crate::sealed::{Route, SealedPair, SharePair, seal};
 use crate::shamir::{Share, split};
-use crate::{ClientId, MaskPublicKey, Policy};
+use crate::{ClientId, MaskPublicKey};
 
 /// Stage 1: a client that waits for its neighbours' keys.
 #[derive(Debug)]
 pub struct ShareKeys {
     pub(super) me: Me,
-    pub(super) policy: Policy,
     pub(super) backend: Backend,
     pub(super) mask: MaskSecretKey,
     pub(super) channel: ChannelSecretKey,
@@ -29,6 +33,9 @@ pub(super) struct Neighbour {
     pub(super) receiving: ChannelKey,
 }
 
+/// A member as the server tells of it.
+type Peer = (ClientId, AdvertisedKeys);
+
 /// A neighbour with the key that seals what is sent to it.
 type Channel = (Neighbour, ChannelKey);
 
@@ -39,65 +46,145 @@ impl ShareKeys {
     /// # Errors
     /// [`Refused`] for bytes that are no such message of this session; for a list without the
     /// client's own keys as it advertised them, with a key twice, with more neighbours than the
-    /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a key of low order.
+    /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a key
+    /// of low order. Against an active server also for a roster that is not the hash of the list, for
+    /// fewer members than the policy's survivors, for a member without an entry in the directory, and
+    /// for a neighbour whose keys it did not sign.
     pub fn answer(
         self,
         request: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<(CollectMaskedVectors, Vec<u8>), Refused> {
-        let (session, ShareKeysRequest { peers }) = ShareKeysRequest::decode(request)?;
+        let (session, ShareKeysRequest { roster, peers }) = ShareKeysRequest::decode(request)?;
         self.me.check_session(session)?;
         self.check_peers(&peers)?;
-        let channels = self.open_channels(&peers)?;
+        let neighbours = self.neighbours(&roster, &peers)?;
+        self.check_count(neighbours.len())?;
+        let salt = Salt::new(&self.me.session, &roster);
+        let channels = self.open_channels(&salt, &neighbours)?;
         let self_mask_seed = SelfMaskSeed::random(rng);
         let boxes = self.seal_shares(&self_mask_seed, &channels, rng);
         let commitment = self_mask_seed.commitment(&self.me.session, self.me.id);
         let reply = SealedShares { commitment, boxes }.encode(session);
         let neighbours = channels.into_iter().map(|(neighbour, _)| neighbour).collect();
+        let members = peers.iter().map(|&(client, _)| client).collect();
+        let roster = Roster { hash: roster, members };
         let Self { me, backend, mask, .. } = self;
         let mask_public = self.advertised.mask;
-        let next =
-            CollectMaskedVectors { me, backend, mask, mask_public, self_mask_seed, neighbours };
+        let next = CollectMaskedVectors {
+            me,
+            backend,
+            mask,
+            mask_public,
+            self_mask_seed,
+            neighbours,
+            roster,
+        };
         Ok((next, reply))
     }
 
-    fn check_peers(&self, peers: &[(ClientId, AdvertisedKeys)]) -> Result<(), ServerMisbehaved> {
+    fn check_peers(&self, peers: &[Peer]) -> Result<(), ServerMisbehaved> {
         if !peers.contains(&(self.me.id, self.advertised)) {
             return Err(ServerMisbehaved::OwnKeysAltered);
         }
-        check_distinct_keys(peers)?;
-        let found = peers.len() - 1;
-        let (need, most) = (self.me.session.threshold(), self.me.session.params.most_neighbours());
+        check_distinct_keys(peers)
+    }
+
+    /// A curious server is believed; an active one tells of all members, and the client sees for itself
+    /// who its neighbours are.
+    fn neighbours<'a>(
+        &self,
+        roster: &RosterHash,
+        peers: &'a [Peer],
+    ) -> Result<Vec<&'a Peer>, ServerMisbehaved> {
+        let Some(credentials) = &self.me.credentials else {
+            return Ok(peers.iter().filter(|(client, _)| *client != self.me.id).collect());
+        };
+        self.check_roster(roster, peers)?;
+        self.check_known(credentials, peers)?;
+        let neighbours = self.on_ring(roster, peers);
+        self.check_signatures(credentials, &neighbours)?;
+        Ok(neighbours)
+    }
+
+    fn check_roster(&self, roster: &RosterHash, peers: &[Peer]) -> Result<(), ServerMisbehaved> {
+        let members = peers.iter().map(|(client, keys)| (*client, keys));
+        if RosterHash::new(&self.me.session, members) != *roster {
+            return Err(ServerMisbehaved::RosterAltered);
+        }
+        self.me.policy.check_survivors(peers.len())
+    }
+
+    fn check_known(
+        &self,
+        Credentials { directory, .. }: &Credentials,
+        peers: &[Peer],
+    ) -> Result<(), ServerMisbehaved> {
+        let (found, most) = (peers.len(), self.me.session.params.cohort_size() as usize);
+        if found > most {
+            return Err(ServerMisbehaved::TooManyPeers { found, most });
+        }
+        match peers.iter().find(|(client, _)| directory.get(*client).is_none()) {
+            Some(&(stranger, _)) => Err(ServerMisbehaved::NotInDirectory(stranger)),
+            None => Ok(()),
+        }
+    }
+
+    fn on_ring<'a>(&self, roster: &RosterHash, peers: &'a [Peer]) -> Vec<&'a Peer> {
+        let ring = Ring::new(peers.len() as u32, self.me.session.params.degree(), roster);
+        let own = peers.partition_point(|(client, _)| *client < self.me.id);
+        ring.neighbours(own).into_iter().map(|at| &peers[at]).collect()
+    }
+
+    fn check_signatures(
+        &self,
+        Credentials { directory, .. }: &Credentials,
+        neighbours: &[&Peer],
+    ) -> Result<(), ServerMisbehaved> {
+        let signed = |&&(client, keys): &&Peer| {
+            let statement = Statement::advertised_keys(&self.me.session, client, &keys);
+            keys.signature.is_some_and(|by| directory.confirms(client, &statement, &by))
+        };
+        match neighbours.iter().find(|neighbour| !signed(neighbour)) {
+            Some((liar, _)) => Err(ServerMisbehaved::BadSignature(*liar)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_count(&self, found: usize) -> Result<(), ServerMisbehaved> {
+        let params = &self.me.session.params;
+        let (need, most) = (self.me.session.threshold(), params.most_neighbours() as usize);
         if found > most {
             return Err(ServerMisbehaved::TooManyPeers { found, most });
         }
         if found < need {
             return Err(ServerMisbehaved::TooFewPeers { have: found, need });
         }
-        self.policy.check_neighbours(found as u32)
+        self.me.policy.check_neighbours(found as u32)
     }
 
     fn open_channels(
         &self,
-        peers: &[(ClientId, AdvertisedKeys)],
+        salt: &Salt,
+        neighbours: &[&Peer],
     ) -> Result<Vec<Channel>, ServerMisbehaved> {
         // With its final capacity from the start, the vector never moves keys and leaves copies.
-        let mut channels = Vec::with_capacity(peers.len());
-        for &(client, keys) in peers.iter().filter(|&&(client, _)| client != self.me.id) {
-            channels.push(self.open_channel(client, keys)?);
+        let mut channels = Vec::with_capacity(neighbours.len());
+        for neighbour in neighbours {
+            channels.push(self.open_channel(salt, neighbour)?);
         }
         Ok(channels)
     }
 
     fn open_channel(
         &self,
-        client: ClientId,
-        keys: AdvertisedKeys,
+        salt: &Salt,
+        &(client, keys): &Peer,
     ) -> Result<Channel, ServerMisbehaved> {
         let ours = End { client: self.me.id, key: self.advertised.channel };
         let theirs = End { client, key: keys.channel };
         let ShareChannel { sending, receiving } =
-            ShareChannel::new(&self.me.session, &self.channel, ours, theirs)
+            ShareChannel::new(salt, &self.channel, ours, theirs)
                 .map_err(|_| ServerMisbehaved::LowOrderKey(client))?;
         Ok((Neighbour { client, mask: keys.mask, receiving }, sending))
     }
@@ -128,7 +215,7 @@ impl ShareKeys {
 }
 
 /// No key twice, neither in one role nor across both.
-fn check_distinct_keys(peers: &[(ClientId, AdvertisedKeys)]) -> Result<(), ServerMisbehaved> {
+fn check_distinct_keys(peers: &[Peer]) -> Result<(), ServerMisbehaved> {
     let mut seen = HashSet::with_capacity(2 * peers.len());
     for (client, keys) in peers {
         if !(seen.insert(keys.mask.as_bytes()) && seen.insert(keys.channel.as_bytes())) {

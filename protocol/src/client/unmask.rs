@@ -1,16 +1,29 @@
 use core::fmt;
 
-use super::Me;
-use crate::ClientId;
+use super::{Credentials, Me};
 use crate::error::{Refused, ServerMisbehaved};
+use crate::identity::{Statement, SurvivorsHash};
 use crate::message::{Message, Revealed, RevealedShares, UnmaskRequest};
 use crate::sealed::SharePair;
+use crate::{ClientId, RosterHash, Signature};
 
 /// Stage 3: a client that waits for the survivors.
 pub struct Unmask {
     pub(super) me: Me,
     /// One for each neighbour that shared its keys, by ascending id.
     pub(super) holdings: Vec<Holding>,
+    /// Only against an active server.
+    pub(super) confirmed: Option<Confirmed>,
+}
+
+/// The survivors that a client has signed.
+pub(super) struct Confirmed {
+    pub(super) credentials: Credentials,
+    /// Those of them that are its neighbours, and itself; ascending.
+    pub(super) neighbourhood: Vec<ClientId>,
+    pub(super) roster: RosterHash,
+    /// All of them.
+    pub(super) survivors: SurvivorsHash,
 }
 
 /// What a client holds for one neighbour: its shares, if the box opened.
@@ -32,31 +45,82 @@ impl Unmask {
     ///
     /// # Errors
     /// [`Refused`] for bytes that are no such message of this session; for survivors that omit this
-    /// client, name one that did not share its keys, or leave fewer neighbours than the threshold.
+    /// client, name one that did not share its keys, are fewer than the policy asks for, or leave fewer
+    /// neighbours than the threshold. Against an active server also for others than this client
+    /// confirmed, and unless as many neighbours as the threshold confirmed the same.
     pub fn answer(self, request: &[u8]) -> Result<Vec<u8>, Refused> {
-        let (session, UnmaskRequest { survivors }) = UnmaskRequest::decode(request)?;
+        let (session, UnmaskRequest { survivors, confirmations }) = UnmaskRequest::decode(request)?;
         self.me.check_session(session)?;
-        self.check_survivors(&survivors)?;
+        check_neighbourhood(&self.me, &self.holdings, &survivors)?;
+        match &self.confirmed {
+            None => self.me.policy.check_survivors(survivors.len())?,
+            Some(confirmed) => confirmed.check(&self.me, &survivors, &confirmations)?,
+        }
         let holdings = self.holdings.into_iter();
         let shares = holdings.map(|holding| holding.reveal(&survivors)).collect();
         Ok(RevealedShares { shares }.encode(session))
     }
+}
 
-    fn check_survivors(&self, survivors: &[ClientId]) -> Result<(), ServerMisbehaved> {
-        if survivors.binary_search(&self.me.id).is_err() {
-            return Err(ServerMisbehaved::SurvivorsOmitSelf);
+impl Confirmed {
+    /// The survivors are still the same, and enough neighbours among them signed what this client
+    /// signed. Ids ascend, so nobody is counted twice; its own signature does not count, and a false
+    /// one is the server's doing.
+    fn check(
+        &self,
+        me: &Me,
+        survivors: &[ClientId],
+        confirmations: &[(ClientId, Signature)],
+    ) -> Result<(), ServerMisbehaved> {
+        if survivors != self.neighbourhood {
+            return Err(ServerMisbehaved::SurvivorsChanged);
         }
-        if let Some(&unknown) = survivors.iter().find(|&&client| !self.may_survive(client)) {
-            return Err(ServerMisbehaved::UnknownSurvivor(unknown));
+        let mut have = 0;
+        for (client, signature) in confirmations.iter().filter(|(client, _)| *client != me.id) {
+            self.check_confirmation(me, *client, signature)?;
+            have += 1;
         }
-        let (have, need) = (survivors.len() - 1, self.me.session.threshold());
-        if have < need { Err(ServerMisbehaved::TooFewSurvivors { have, need }) } else { Ok(()) }
+        let need = me.session.threshold();
+        if have < need { Err(ServerMisbehaved::TooFewConfirmations { have, need }) } else { Ok(()) }
     }
 
-    fn may_survive(&self, client: ClientId) -> bool {
-        let holding = self.holdings.binary_search_by_key(&client, |holding| holding.owner);
-        client == self.me.id || holding.is_ok()
+    fn check_confirmation(
+        &self,
+        me: &Me,
+        client: ClientId,
+        signature: &Signature,
+    ) -> Result<(), ServerMisbehaved> {
+        if self.neighbourhood.binary_search(&client).is_err() {
+            return Err(ServerMisbehaved::NotANeighbour(client));
+        }
+        let statement = Statement::survivors(&me.session, client, &self.roster, &self.survivors);
+        if self.credentials.directory.confirms(client, &statement, signature) {
+            Ok(())
+        } else {
+            Err(ServerMisbehaved::BadSignature(client))
+        }
     }
+}
+
+/// A survivor set as far as one client can judge it: it holds the client, nobody else but neighbours
+/// that shared their keys, and of these at least the threshold.
+pub(super) fn check_neighbourhood(
+    me: &Me,
+    holdings: &[Holding],
+    survivors: &[ClientId],
+) -> Result<(), ServerMisbehaved> {
+    if survivors.binary_search(&me.id).is_err() {
+        return Err(ServerMisbehaved::SurvivorsOmitSelf);
+    }
+    let may_survive = |client: &ClientId| {
+        let holding = holdings.binary_search_by_key(client, |holding| holding.owner);
+        *client == me.id || holding.is_ok()
+    };
+    if let Some(&unknown) = survivors.iter().find(|client| !may_survive(client)) {
+        return Err(ServerMisbehaved::UnknownSurvivor(unknown));
+    }
+    let (have, need) = (survivors.len() - 1, me.session.threshold());
+    if have < need { Err(ServerMisbehaved::TooFewSurvivors { have, need }) } else { Ok(()) }
 }
 
 impl Holding {

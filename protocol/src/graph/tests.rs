@@ -1,7 +1,11 @@
 use super::*;
 
 fn graph(len: u32, degree: u32) -> Graph {
-    Graph::new(len, degree, &Seed::from_bytes([5; 32]))
+    seeded(len, degree, 5)
+}
+
+fn seeded(len: u32, degree: u32, seed: u8) -> Graph {
+    Graph::new(Ring::new(len, degree, &RosterHash::from_bytes([seed; 32])))
 }
 
 /// The number of clients that can be reached from client 0.
@@ -44,9 +48,42 @@ fn assert_neighbours(graph: &Graph, client: usize) {
 
 #[test]
 fn the_seed_decides() {
-    let other = Graph::new(20, 4, &Seed::from_bytes([6; 32]));
+    let other = seeded(20, 4, 6);
     assert_eq!(graph(20, 4).neighbours, graph(20, 4).neighbours);
     assert_ne!(graph(20, 4).neighbours, other.neighbours);
+}
+
+/// What a client finds for itself is what the server keeps.
+#[test]
+fn ring_and_graph_agree() {
+    for (len, degree) in [(5, 2), (6, 3), (7, 3), (9, 8)] {
+        let graph = graph(len, degree);
+        for member in 0..len as usize {
+            assert_eq!(graph.ring().neighbours(member), graph.neighbours(member));
+        }
+        assert_eq!(graph.ring().neighbours(len as usize), [], "no such member");
+    }
+}
+
+/// On a ring of ten with two neighbours each, two gaps part the others; on one with four, they must
+/// be two wide; with three, the opposite member joins the parts.
+#[test]
+fn gaps_part_a_ring_as_its_degree_allows() {
+    for (degree, gaps, parted) in [
+        (2, vec![2, 7], true),
+        (2, vec![2, 3], false),
+        (4, vec![2, 7], false),
+        (4, vec![2, 3, 7], false),
+        (4, vec![2, 3, 7, 8], true),
+        (3, vec![2, 7], false),
+        (9, vec![2, 3, 7, 8], false),
+    ] {
+        let graph = graph(10, degree);
+        let gone: Vec<_> = gaps.iter().map(|&place| graph.ring.order[place]).collect();
+        let part = graph.ring().connected(|member| !gone.contains(&member));
+        assert_eq!(part < 10 - gone.len(), parted, "degree {degree}, gaps at {gaps:?}");
+    }
+    assert_eq!(graph(10, 4).ring().connected(|_| false), 0);
 }
 
 /// Each of the 24 orders of four is drawn 10,000 / 24 = 417 times, give or take five standard

@@ -94,11 +94,15 @@ fn agreement_is_x25519() {
     }
 }
 
+fn salt(session: &Session) -> Salt {
+    Salt::new(session, &RosterHash::from_bytes([4; KEY_LEN]))
+}
+
 /// The seed between clients 1 and 2 as the one with `ours` sees it.
 fn seed(session: &Session, ours: &MaskSecretKey, theirs: &MaskSecretKey, ids: [u64; 2]) -> Seed {
     let [ours_end, theirs_end] = [(ids[0], ours), (ids[1], theirs)]
         .map(|(id, secret)| End { client: ClientId(id), key: secret.public() });
-    pairwise_seed(session, ours, ours_end, theirs_end).expect("full order")
+    pairwise_seed(&salt(session), ours, ours_end, theirs_end).expect("full order")
 }
 
 #[test]
@@ -106,6 +110,18 @@ fn both_ends_have_the_same_pairwise_seed() {
     let (alice, bob, here) = (secret(1), secret(2), session(b"model"));
     let one = seed(&here, &alice, &bob, [1, 2]);
     assert_eq!(one.as_bytes(), seed(&here, &bob, &alice, [2, 1]).as_bytes());
+}
+
+#[test]
+fn pairwise_seeds_belong_to_their_roster() {
+    let (alice, bob, here) = (secret(1), secret(2), session(b"model"));
+    let [one, other] = [4, 5].map(|roster| {
+        let salt = Salt::new(&here, &RosterHash::from_bytes([roster; KEY_LEN]));
+        let [ours, theirs] = [(1, &alice), (2, &bob)]
+            .map(|(id, secret)| End { client: ClientId(id), key: secret.public() });
+        pairwise_seed(&salt, &alice, ours, theirs).expect("full order")
+    });
+    assert_ne!(one.as_bytes(), other.as_bytes());
 }
 
 #[test]

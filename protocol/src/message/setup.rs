@@ -1,8 +1,9 @@
 use super::{Message, reader, writer};
 use crate::error::Malformed;
+use crate::identity::SIGNATURE_LEN;
 use crate::keys::{ChannelPublicKey, KEY_LEN, MaskPublicKey};
 use crate::wire::{Reader, Writer};
-use crate::{ContextHash, Params, SessionId, Stage};
+use crate::{ContextHash, Params, SessionId, Signature, Stage};
 
 /// Server to client, setup: the round's parameters, and what the server takes the context to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ impl Message for SetupRequest {
     const FROM_SERVER: bool = true;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 78);
+        let mut to = writer::<Self>(session, 83);
         self.params.encode(&mut to);
         to.bytes(self.context.as_bytes());
         to.into_bytes()
@@ -40,18 +41,34 @@ pub struct AdvertisedKeys {
     pub mask: MaskPublicKey,
     /// Agrees on the keys that seal shares.
     pub channel: ChannelPublicKey,
+    /// The client's signature over them; only against an active server.
+    pub signature: Option<Signature>,
 }
 
 impl AdvertisedKeys {
+    /// The fewest bytes that one takes, without a signature.
+    pub(super) const MIN_LEN: usize = 2 * KEY_LEN + 1;
+
+    pub(super) fn len(&self) -> usize {
+        Self::MIN_LEN + if self.signature.is_some() { SIGNATURE_LEN } else { 0 }
+    }
+
     pub(super) fn write(&self, to: &mut Writer) {
         to.bytes(self.mask.as_bytes());
         to.bytes(self.channel.as_bytes());
+        to.u8(u8::from(self.signature.is_some()));
+        self.signature.iter().for_each(|signature| to.bytes(&signature.0));
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mask = MaskPublicKey::from_bytes(from.array()?)?;
         let channel = ChannelPublicKey::from_bytes(from.array()?)?;
-        Ok(Self { mask, channel })
+        let signature = match from.u8()? {
+            0 => None,
+            1 => Some(Signature(from.array()?)),
+            _ => return Err(Malformed::Tag),
+        };
+        Ok(Self { mask, channel, signature })
     }
 }
 
@@ -60,7 +77,7 @@ impl Message for AdvertisedKeys {
     const FROM_SERVER: bool = false;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 2 * KEY_LEN);
+        let mut to = writer::<Self>(session, self.len());
         self.write(&mut to);
         to.into_bytes()
     }

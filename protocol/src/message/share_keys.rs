@@ -5,12 +5,15 @@ use crate::error::Malformed;
 use crate::keys::{Commitment, KEY_LEN};
 use crate::sealed::{SEALED_LEN, SealedPair};
 use crate::wire::Reader;
-use crate::{ClientId, SessionId, Stage};
+use crate::{ClientId, RosterHash, SessionId, Stage};
 
-/// Server to client, share keys: the keys of its neighbours and its own, by ascending id.
+/// Server to client, share keys: the keys of its neighbours and its own, by ascending id; against an
+/// active server, those of all members, so that the client can find its neighbours itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareKeysRequest {
-    /// The client and its neighbours; ids strictly ascend.
+    /// The hash over the keys of all members.
+    pub roster: RosterHash,
+    /// The client and its neighbours, or all members; ids strictly ascend.
     pub peers: Vec<(ClientId, AdvertisedKeys)>,
 }
 
@@ -19,7 +22,9 @@ impl Message for ShareKeysRequest {
     const FROM_SERVER: bool = true;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 4 + self.peers.len() * (8 + 2 * KEY_LEN));
+        let peers: usize = self.peers.iter().map(|(_, keys)| 8 + keys.len()).sum();
+        let mut to = writer::<Self>(session, KEY_LEN + 4 + peers);
+        to.bytes(self.roster.as_bytes());
         to.count(self.peers.len());
         for (client, keys) in &self.peers {
             to.client(*client);
@@ -30,11 +35,12 @@ impl Message for ShareKeysRequest {
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
-        let peers =
-            from.list(8 + 2 * KEY_LEN, |from| Ok((from.client()?, AdvertisedKeys::read(from)?)))?;
+        let roster = RosterHash::from_bytes(from.array()?);
+        let peer = 8 + AdvertisedKeys::MIN_LEN;
+        let peers = from.list(peer, |from| Ok((from.client()?, AdvertisedKeys::read(from)?)))?;
         check_ascending(peers.iter().map(|&(client, _)| client))?;
         from.finish()?;
-        Ok((session, Self { peers }))
+        Ok((session, Self { roster, peers }))
     }
 }
 

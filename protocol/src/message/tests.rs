@@ -3,11 +3,12 @@ use core::fmt;
 use proptest::prelude::*;
 
 use super::*;
+use crate::identity::SIGNATURE_LEN;
 use crate::keys::{ChannelPublicKey, Commitment, KEY_LEN, MaskPublicKey};
 use crate::sealed::SEALED_LEN;
 use crate::shamir::Share;
 use crate::wire::HEADER_LEN;
-use crate::{ContextHash, Params};
+use crate::{ContextHash, Params, RosterHash, Signature};
 
 const SESSION: SessionId = SessionId(*b"sixteen bytes...");
 
@@ -16,7 +17,12 @@ fn keys(number: u8) -> AdvertisedKeys {
     AdvertisedKeys {
         mask: MaskPublicKey::from_bytes(key(number)).expect("canonical"),
         channel: ChannelPublicKey::from_bytes(key(number + 1)).expect("canonical"),
+        signature: None,
     }
+}
+
+fn signed_keys(number: u8) -> AdvertisedKeys {
+    AdvertisedKeys { signature: Some(Signature([number; SIGNATURE_LEN])), ..keys(number) }
 }
 
 fn setup_request() -> SetupRequest {
@@ -25,7 +31,8 @@ fn setup_request() -> SetupRequest {
 }
 
 fn share_keys_request() -> ShareKeysRequest {
-    ShareKeysRequest { peers: vec![(ClientId(1), keys(1)), (ClientId(u64::MAX), keys(3))] }
+    let peers = vec![(ClientId(1), keys(1)), (ClientId(u64::MAX), signed_keys(3))];
+    ShareKeysRequest { roster: RosterHash::from_bytes([8; KEY_LEN]), peers }
 }
 
 fn sealed_shares() -> SealedShares {
@@ -37,7 +44,13 @@ fn collect_request() -> CollectRequest {
 }
 
 fn unmask_request() -> UnmaskRequest {
-    UnmaskRequest { survivors: [1, 2, 5].map(ClientId).to_vec() }
+    let confirmations = [2, 5].map(|id| (ClientId(id), Signature([id as u8; SIGNATURE_LEN])));
+    let survivors = [1, 2, 5].map(ClientId).to_vec();
+    UnmaskRequest { survivors, confirmations: confirmations.to_vec() }
+}
+
+fn confirm_request() -> ConfirmRequest {
+    ConfirmRequest { survivors: [1, 2, 5].map(ClientId).to_vec() }
 }
 
 fn revealed_shares() -> RevealedShares {
@@ -75,9 +88,12 @@ fn error<M: Message + fmt::Debug>(bytes: &[u8]) -> Malformed {
 fn every_message_has_one_encoding() {
     check(&setup_request());
     check(&keys(1));
+    check(&signed_keys(1));
     check(&share_keys_request());
     check(&sealed_shares());
     check(&collect_request());
+    check(&confirm_request());
+    check(&Confirmation { signature: Signature([7; SIGNATURE_LEN]) });
     check(&unmask_request());
     check(&revealed_shares());
 }
@@ -104,10 +120,12 @@ fn no_two_messages_are_of_one_kind() {
         kind::<SealedShares>(),
         kind::<CollectRequest>(),
         kind::<MaskedVector>(),
+        kind::<ConfirmRequest>(),
+        kind::<Confirmation>(),
         kind::<UnmaskRequest>(),
         kind::<RevealedShares>(),
     ];
-    assert_eq!(kinds, [0x80, 0x00, 0x81, 0x01, 0x82, 0x02, 0x83, 0x03]);
+    assert_eq!(kinds, [0x80, 0x00, 0x81, 0x01, 0x82, 0x02, 0x84, 0x04, 0x83, 0x03]);
 }
 
 /// Replaces the four bytes of a list's length.
@@ -121,10 +139,12 @@ fn with_count(mut bytes: Vec<u8>, at: usize, count: u32) -> Vec<u8> {
 #[test]
 fn lengths_beyond_the_message_are_refused() {
     for count in [68, u32::MAX / 72 + 1, u32::MAX] {
-        check_count::<ShareKeysRequest>(&share_keys_request(), HEADER_LEN, count);
+        check_count::<ShareKeysRequest>(&share_keys_request(), HEADER_LEN + KEY_LEN, count);
         check_count::<SealedShares>(&sealed_shares(), HEADER_LEN + KEY_LEN, count);
         check_count::<CollectRequest>(&collect_request(), HEADER_LEN, count);
+        check_count::<ConfirmRequest>(&confirm_request(), HEADER_LEN, count);
         check_count::<UnmaskRequest>(&unmask_request(), HEADER_LEN, count);
+        check_count::<UnmaskRequest>(&unmask_request(), HEADER_LEN + 4 + 3 * 8, count);
         check_count::<RevealedShares>(&revealed_shares(), HEADER_LEN, count);
     }
 }
@@ -137,9 +157,15 @@ fn check_count<M: Message + fmt::Debug>(message: &M, at: usize, count: u32) {
 #[test]
 fn lists_of_clients_ascend_strictly() {
     for survivors in [[2, 1], [1, 1]] {
-        let request = UnmaskRequest { survivors: survivors.map(ClientId).to_vec() };
+        let survivors = survivors.map(ClientId).to_vec();
+        let request = UnmaskRequest { survivors: survivors.clone(), ..unmask_request() };
         assert_eq!(error::<UnmaskRequest>(&request.encode(SESSION)), Malformed::Order);
+        let request = ConfirmRequest { survivors };
+        assert_eq!(error::<ConfirmRequest>(&request.encode(SESSION)), Malformed::Order);
     }
+    let mut request = unmask_request();
+    request.confirmations.reverse();
+    assert_eq!(error::<UnmaskRequest>(&request.encode(SESSION)), Malformed::Order);
     let mut peers = share_keys_request();
     peers.peers.reverse();
     assert_eq!(error::<ShareKeysRequest>(&peers.encode(SESSION)), Malformed::Order);
@@ -154,6 +180,11 @@ fn tags_without_a_meaning_are_refused() {
     for tag in 3..=u8::MAX {
         bytes[HEADER_LEN + 4] = tag;
         assert_eq!(error::<RevealedShares>(&bytes), Malformed::Tag);
+    }
+    let mut bytes = signed_keys(1).encode(SESSION);
+    for tag in 2..=u8::MAX {
+        bytes[HEADER_LEN + 2 * KEY_LEN] = tag;
+        assert_eq!(error::<AdvertisedKeys>(&bytes), Malformed::Tag);
     }
 }
 
@@ -175,17 +206,19 @@ fn one_encoding<M: Message>(bytes: &[u8]) -> bool {
 proptest! {
     /// A message with one byte changed is refused, or it is another message's one encoding.
     #[test]
-    fn changed_messages_have_one_encoding_too(which in 0..8_usize, at: prop::sample::Index, to: u8) {
+    fn changed_messages_have_one_encoding_too(which in 0..10_usize, at: prop::sample::Index, to: u8) {
         let messages = [
             setup_request().encode(SESSION), keys(1).encode(SESSION),
             share_keys_request().encode(SESSION), sealed_shares().encode(SESSION),
             collect_request().encode(SESSION), unmask_request().encode(SESSION),
             revealed_shares().encode(SESSION), MaskedVector { packed: vec![1] }.encode(SESSION),
+            confirm_request().encode(SESSION), signed_keys(1).encode(SESSION),
         ];
         let mut bytes = messages[which].clone();
         let at = at.index(bytes.len());
         bytes[at] = to;
         let readings = [
+            one_encoding::<ConfirmRequest>(&bytes), one_encoding::<Confirmation>(&bytes),
             one_encoding::<SetupRequest>(&bytes), one_encoding::<AdvertisedKeys>(&bytes),
             one_encoding::<ShareKeysRequest>(&bytes), one_encoding::<SealedShares>(&bytes),
             one_encoding::<CollectRequest>(&bytes), one_encoding::<MaskedVector>(&bytes),

@@ -1,9 +1,10 @@
 use super::{Message, check_ascending, reader, writer};
 use crate::error::Malformed;
+use crate::identity::SIGNATURE_LEN;
 use crate::keys::KEY_LEN;
 use crate::shamir::Share;
 use crate::wire::Reader;
-use crate::{ClientId, SessionId, Stage};
+use crate::{ClientId, SessionId, Signature, Stage};
 
 /// Server to client, unmask: whose masked vectors are in the sum, among the client and its
 /// neighbours, by ascending id. Neighbours that are not named have dropped.
@@ -11,6 +12,9 @@ use crate::{ClientId, SessionId, Stage};
 pub struct UnmaskRequest {
     /// The survivors; ids strictly ascend.
     pub survivors: Vec<ClientId>,
+    /// Who confirmed the survivors, with what signature; ids strictly ascend. Only against an active
+    /// server.
+    pub confirmations: Vec<(ClientId, Signature)>,
 }
 
 impl Message for UnmaskRequest {
@@ -18,20 +22,32 @@ impl Message for UnmaskRequest {
     const FROM_SERVER: bool = true;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 4 + self.survivors.len() * 8);
-        to.count(self.survivors.len());
+        let (survivors, confirmations) = (self.survivors.len(), self.confirmations.len());
+        let mut to = writer::<Self>(session, 8 + survivors * 8 + confirmations * CONFIRMATION_LEN);
+        to.count(survivors);
         self.survivors.iter().for_each(|&client| to.client(client));
+        to.count(confirmations);
+        for (client, signature) in &self.confirmations {
+            to.client(*client);
+            to.bytes(&signature.0);
+        }
         to.into_bytes()
     }
 
     fn decode(bytes: &[u8]) -> Result<(SessionId, Self), Malformed> {
         let (mut from, session) = reader::<Self>(bytes)?;
         let survivors = from.list(8, Reader::client)?;
+        let confirmations =
+            from.list(CONFIRMATION_LEN, |from| Ok((from.client()?, Signature(from.array()?))))?;
         check_ascending(survivors.iter().copied())?;
+        check_ascending(confirmations.iter().map(|&(client, _)| client))?;
         from.finish()?;
-        Ok((session, Self { survivors }))
+        Ok((session, Self { survivors, confirmations }))
     }
 }
+
+/// Bytes of an id and a signature.
+const CONFIRMATION_LEN: usize = 8 + SIGNATURE_LEN;
 
 /// What a client reveals of one neighbour: never more than one of its two secrets.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 use secagg_kernels::{Modulus, Prg, Quantizer};
 
-use super::{Amount, InvalidParams, Params, QuantizationRange};
+use super::{Amount, InvalidParams, Params, QuantizationRange, most_neighbours};
+use crate::ThreatModel;
 
 /// Collects parameters; [`build`](Self::build) checks them.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct ParamsBuilder {
     max_weight: f64,
     modulus_range: u128,
     prg: Prg,
+    threat_model: ThreatModel,
+    corrupted_neighbours: Option<u32>,
 }
 
 impl ParamsBuilder {
@@ -33,6 +36,8 @@ impl ParamsBuilder {
             max_weight: 1000.0,
             modulus_range: 1 << 32,
             prg: Prg::default(),
+            threat_model: ThreatModel::HonestButCurious,
+            corrupted_neighbours: None,
         }
     }
 
@@ -72,6 +77,23 @@ impl ParamsBuilder {
         self
     }
 
+    /// What the server is assumed to do; default [`ThreatModel::HonestButCurious`].
+    #[must_use]
+    pub fn threat_model(mut self, threat_model: ThreatModel) -> Self {
+        self.threat_model = threat_model;
+        self
+    }
+
+    /// Neighbours of any one client that may collude with the server; default: as many as the
+    /// threshold bears. With t the threshold and k the neighbours, c colluders are borne if t > c,
+    /// and against an active server also 2t > k + c (Bonawitz et al., CCS 2017, section 6.2): else
+    /// its honest neighbours could be told two stories, and reveal t shares of both its secrets.
+    #[must_use]
+    pub fn corrupted_neighbours(mut self, corrupted_neighbours: u32) -> Self {
+        self.corrupted_neighbours = Some(corrupted_neighbours);
+        self
+    }
+
     /// Checks everything against everything.
     ///
     /// # Errors
@@ -79,11 +101,22 @@ impl ParamsBuilder {
     pub fn build(self) -> Result<Params, InvalidParams> {
         let degree = self.degree()?;
         let threshold = self.threshold(degree)?;
+        let corrupted_neighbours = self.borne(degree, threshold)?;
         let modulus = Modulus::from_range(self.modulus_range)?;
         let quantizer = self.quantizer(modulus)?;
         self.check_dimension(modulus)?;
-        let Self { cohort_size, dimension, prg, .. } = self;
-        Ok(Params { cohort_size, dimension, degree, threshold, quantizer, modulus, prg })
+        let Self { cohort_size, dimension, prg, threat_model, .. } = self;
+        Ok(Params {
+            cohort_size,
+            dimension,
+            degree,
+            threshold,
+            quantizer,
+            modulus,
+            prg,
+            threat_model,
+            corrupted_neighbours,
+        })
     }
 
     fn degree(&self) -> Result<u32, InvalidParams> {
@@ -108,6 +141,41 @@ impl ParamsBuilder {
             Ok(threshold)
         } else {
             Err(InvalidParams::Threshold { threshold, shares })
+        }
+    }
+
+    /// Checks the colluding neighbours against the threshold, or takes as many as it bears.
+    fn borne(&self, degree: u32, threshold: u32) -> Result<u32, InvalidParams> {
+        let neighbours = most_neighbours(self.cohort_size, degree);
+        let most = self.most_corrupted(neighbours, threshold);
+        let corrupted_neighbours = self.corrupted_neighbours.unwrap_or(most);
+        let least = self.least_threshold(neighbours, corrupted_neighbours);
+        if threshold < least {
+            return Err(InvalidParams::CorruptedNeighbours {
+                threshold,
+                neighbours,
+                corrupted_neighbours,
+                least,
+            });
+        }
+        Ok(corrupted_neighbours)
+    }
+
+    /// t > c, and against an active server 2t > k + c.
+    fn least_threshold(&self, neighbours: u32, corrupted: u32) -> u32 {
+        let one_story = corrupted.saturating_add(1);
+        match self.threat_model {
+            ThreatModel::HonestButCurious => one_story,
+            ThreatModel::ActiveServer => one_story.max(neighbours.midpoint(corrupted) + 1),
+        }
+    }
+
+    fn most_corrupted(&self, neighbours: u32, threshold: u32) -> u32 {
+        let one_story = threshold - 1;
+        match self.threat_model {
+            ThreatModel::HonestButCurious => one_story,
+            // t - 1 - (k - t), as 2t may not fit.
+            ThreatModel::ActiveServer => one_story.saturating_sub(neighbours - threshold),
         }
     }
 

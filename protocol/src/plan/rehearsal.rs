@@ -1,10 +1,11 @@
 use core::fmt;
 use core::hint::black_box;
 
-use crate::keys::{End, Mask, MaskSecretKey, pairwise_seed};
+use crate::identity::{Identity, Statement, SurvivorsHash, VerifyingKey};
+use crate::keys::{End, Mask, MaskSecretKey, Salt, pairwise_seed};
 use crate::session::Session;
 use crate::shamir::{LagrangeBasis, SHARE_LEN, Share};
-use crate::{ClientId, Params, SessionId};
+use crate::{ClientId, Params, RosterHash, SessionId, Signature};
 
 /// The steps of a server's unmasking that are cryptography, on made-up secrets, for a caller that has
 /// a clock (this crate has none). Each method does one step, and throws the result away.
@@ -20,12 +21,13 @@ use crate::{ClientId, Params, SessionId};
 /// # Ok::<(), secagg::InvalidParams>(())
 /// ```
 pub struct Rehearsal {
-    session: Session,
+    salt: Salt,
     key: MaskSecretKey,
     ends: [End<Mask>; 2],
     holders: Vec<ClientId>,
     basis: LagrangeBasis,
     shares: Vec<Share>,
+    signed: (VerifyingKey, Statement, Signature),
 }
 
 impl Rehearsal {
@@ -38,13 +40,21 @@ impl Rehearsal {
         let basis = LagrangeBasis::new(&holders);
         let shares = (0..threshold).map(|holder| Share([holder as u8; SHARE_LEN])).collect();
         let session = Session::new(SessionId([0; 16]), params.clone(), &[]);
-        Self { session, key, ends, holders, basis, shares }
+        let roster = RosterHash::from_bytes([0; 32]);
+        let (salt, signed) = (Salt::new(&session, &roster), signed(&session, &roster));
+        Self { salt, key, ends, holders, basis, shares, signed }
     }
 
     /// Derives one pairwise seed: an X25519 agreement, and HKDF.
     pub fn agree(&self) {
         let [ours, theirs] = self.ends;
-        let _ = black_box(pairwise_seed(&self.session, black_box(&self.key), ours, theirs));
+        let _ = black_box(pairwise_seed(&self.salt, black_box(&self.key), ours, theirs));
+    }
+
+    /// Verifies one signature, as an active server's clients make two of.
+    pub fn verify(&self) {
+        let (key, statement, signature) = &self.signed;
+        black_box(black_box(key).verify(statement, signature));
     }
 
     /// Computes the Lagrange basis of a set of holders: once for each secret, or once for all of them
@@ -58,6 +68,15 @@ impl Rehearsal {
     pub fn recover(&self) {
         black_box(self.basis.recover_without(0, black_box(&self.shares).iter()));
     }
+}
+
+/// A client's signature over some survivors.
+fn signed(session: &Session, roster: &RosterHash) -> (VerifyingKey, Statement, Signature) {
+    let identity = Identity::from_bytes(&[3; 32]);
+    let survivors = SurvivorsHash::new([ClientId(0)].into_iter());
+    let statement = Statement::survivors(session, ClientId(0), roster, &survivors);
+    let signature = identity.sign(&statement);
+    (identity.verifying_key(), statement, signature)
 }
 
 impl fmt::Debug for Rehearsal {

@@ -115,7 +115,10 @@ proptest! {
     fn every_plan_makes_parameters(of in assumptions()) {
         if let Ok(plan) = of.plan() {
             for &t in [plan.thresholds().start(), plan.thresholds().end()] {
-                let params = Params::secagg_plus(plan.cohort_size(), 1, plan.degree(), t).build();
+                let params = Params::secagg_plus(plan.cohort_size(), 1, plan.degree(), t)
+                    .threat_model(of.threat_model)
+                    .corrupted_neighbours(plan.corrupted_neighbours())
+                    .build();
                 let params = params.expect("a plan is valid");
                 prop_assert_eq!((params.degree(), params.threshold()), (plan.degree(), t));
                 prop_assert_eq!(params.is_complete(), plan.is_complete());

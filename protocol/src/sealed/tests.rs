@@ -2,8 +2,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::*;
-use crate::keys::{ChannelSecretKey, End, ShareChannel};
-use crate::{Params, SessionId};
+use crate::keys::{ChannelSecretKey, End, Salt, ShareChannel};
+use crate::{Params, RosterHash, SessionId};
 
 const ALICE: ClientId = ClientId(1);
 const BOB: ClientId = ClientId(2);
@@ -24,8 +24,9 @@ fn channels(session: &Session) -> [ShareChannel; 2] {
     let [alice, bob] = [ChannelSecretKey::random(&mut rng), ChannelSecretKey::random(&mut rng)];
     let at_alice = End { client: ALICE, key: alice.public() };
     let at_bob = End { client: BOB, key: bob.public() };
+    let salt = Salt::new(session, &RosterHash::from_bytes([4; 32]));
     let channel = |secret: &ChannelSecretKey, ours, theirs| {
-        ShareChannel::new(session, secret, ours, theirs).expect("keys of full order")
+        ShareChannel::new(&salt, secret, ours, theirs).expect("keys of full order")
     };
     [channel(&alice, at_alice, at_bob), channel(&bob, at_bob, at_alice)]
 }

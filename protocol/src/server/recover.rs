@@ -132,7 +132,7 @@ impl<'a> Recovery<'a> {
         dropped: End<crate::keys::Mask>,
         survivor: End<crate::keys::Mask>,
     ) -> Result<(Seed, Sign), Abort> {
-        let seed = pairwise_seed(self.session, key, dropped, survivor)
+        let seed = pairwise_seed(&self.members.salt(self.session), key, dropped, survivor)
             .map_err(|_| Abort::FalseShares(dropped.client))?;
         Ok((seed, sign(dropped.client, survivor.client)))
     }

@@ -3,10 +3,12 @@ use std::sync::Arc;
 
 use secagg_kernels::Backend;
 
-use super::{Collecting, Members, Round, ShareKeys};
+use super::{Collecting, Members, Round, ShareKeys, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Misuse, Rejected};
-use crate::graph::{Graph, ring_seed};
+use crate::graph::{Graph, Ring};
+use crate::identity::{Directory, Statement};
 use crate::message::{AdvertisedKeys, Message, Outgoing, SetupRequest, ShareKeysRequest};
+use crate::roster::RosterHash;
 use crate::session::Session;
 use crate::{ClientId, Params, SessionId, Stage};
 
@@ -24,17 +26,51 @@ impl Setup {
     /// `application` is what clients must agree on (see [`crate::client::Setup::application`]).
     ///
     /// # Errors
-    /// [`Misuse`] if the cohort does not have the parameters' size, or names a client twice.
+    /// [`Misuse`] if the cohort does not have the parameters' size, or names a client twice; if the
+    /// threat model is active ([`open_signed`](Self::open_signed) is for that).
     pub fn open(
         params: Params,
         session: SessionId,
         cohort: &[ClientId],
         application: &[u8],
     ) -> Result<(Self, Vec<Outgoing>), Misuse> {
+        if params.is_active() {
+            return Err(Misuse::NoDirectory);
+        }
+        Self::start(params, session, cohort, application, None)
+    }
+
+    /// As [`open`](Self::open), for any threat model. Against an active server clients sign what they
+    /// say; this server checks it with the same directory as they, so that a client without a valid
+    /// signature is dropped and does not make its neighbours refuse.
+    ///
+    /// # Errors
+    /// [`Misuse`], also for a client of the cohort that is not in the directory.
+    pub fn open_signed(
+        params: Params,
+        session: SessionId,
+        cohort: &[ClientId],
+        application: &[u8],
+        directory: &Directory,
+    ) -> Result<(Self, Vec<Outgoing>), Misuse> {
+        if let Some(&stranger) = cohort.iter().find(|&&client| directory.get(client).is_none()) {
+            return Err(Misuse::NotInDirectory(stranger));
+        }
+        let directory = params.is_active().then(|| directory.clone());
+        Self::start(params, session, cohort, application, directory)
+    }
+
+    fn start(
+        params: Params,
+        session: SessionId,
+        cohort: &[ClientId],
+        application: &[u8],
+        directory: Option<Directory>,
+    ) -> Result<(Self, Vec<Outgoing>), Misuse> {
         let cohort = check_cohort(&params, cohort)?;
         let session = Session::new(session, params, application);
         let outgoing = invitations(&session, &cohort);
-        let round = Round { session, backend: Backend::detect() };
+        let round = Round { session, backend: Backend::detect(), directory };
         let (keys, seen) = (BTreeMap::new(), HashSet::new());
         Ok((Self { round, cohort, keys, seen }, outgoing))
     }
@@ -56,6 +92,7 @@ impl Setup {
             return Err(ClientMisbehaved::Duplicate.into());
         }
         self.check_keys(&keys)?;
+        self.check_signature(from, &keys)?;
         Ok(keys)
     }
 
@@ -70,12 +107,28 @@ impl Setup {
         Ok(())
     }
 
+    /// Signed exactly where the threat model asks for it: a message has one meaning.
+    fn check_signature(
+        &self,
+        from: ClientId,
+        keys: &AdvertisedKeys,
+    ) -> Result<(), ClientMisbehaved> {
+        let statement = Statement::advertised_keys(&self.round.session, from, keys);
+        let fits = match (&self.round.directory, &keys.signature) {
+            (None, None) => true,
+            (Some(directory), Some(signature)) => directory.confirms(from, &statement, signature),
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(ClientMisbehaved::BadSignature) }
+    }
+
     fn into_members(self) -> (Round, Members) {
         let (len, degree) = (self.keys.len() as u32, self.round.session.params.degree());
         let keys = self.keys.iter().map(|(&client, keys)| (client, keys));
-        let graph = Graph::new(len, degree, &ring_seed(&self.round.session, keys));
+        let roster = RosterHash::new(&self.round.session, keys);
+        let graph = Graph::new(Ring::new(len, degree, &roster));
         let (clients, keys) = self.keys.into_iter().unzip();
-        (self.round, Members { clients, keys, graph })
+        (self.round, Members { clients, keys, roster, graph })
     }
 }
 
@@ -90,11 +143,12 @@ impl Collecting for Setup {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), Abort> {
+        check_enough(Self::STAGE, self.keys.len(), self.round.threshold() + 1)
+    }
+
     fn close(self) -> Result<(ShareKeys, Vec<Outgoing>), Abort> {
-        let (have, need) = (self.keys.len(), self.round.threshold() + 1);
-        if have < need {
-            return Err(Abort::TooFew { stage: Stage::Setup, have, need });
-        }
+        self.check()?;
         let (round, members) = self.into_members();
         let outgoing = requests(&round, &members);
         Ok((ShareKeys::new(round, members), outgoing))
@@ -124,10 +178,12 @@ fn invitations(session: &Session, cohort: &BTreeSet<ClientId>) -> Vec<Outgoing> 
     cohort.iter().map(|&to| Outgoing { to, message: Arc::clone(&message) }).collect()
 }
 
-/// In a complete graph everyone is sent the same list, so it is encoded once.
+/// In a complete graph, and against an active server, everyone is sent the same list, so it is encoded
+/// once.
 fn requests(round: &Round, members: &Members) -> Vec<Outgoing> {
     let everyone = 0..members.clients.len();
-    let shared = members.is_complete().then(|| request(round, members, everyone.clone()));
+    let same = members.is_complete() || round.session.params.is_active();
+    let shared = same.then(|| request(round, members, everyone.clone()));
     let neighbourhood = |at| request(round, members, members.neighbourhood(at).into_iter());
     let message = |at| shared.clone().unwrap_or_else(|| neighbourhood(at));
     let outgoing = |at| Outgoing { to: members.client(at), message: message(at) };
@@ -136,5 +192,5 @@ fn requests(round: &Round, members: &Members) -> Vec<Outgoing> {
 
 fn request(round: &Round, members: &Members, peers: impl Iterator<Item = usize>) -> Arc<[u8]> {
     let peers = peers.map(|peer| (members.client(peer), members.keys[peer])).collect();
-    ShareKeysRequest { peers }.encode(round.session.id).into()
+    ShareKeysRequest { roster: members.roster, peers }.encode(round.session.id).into()
 }

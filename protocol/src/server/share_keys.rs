@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CollectMaskedVectors, Collecting, Members, Round};
+use super::{CollectMaskedVectors, Collecting, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::message::{CollectRequest, Message, Outgoing, SealedShares};
 use crate::sealed::SealedPair;
@@ -34,37 +34,41 @@ impl ShareKeys {
         Ok((position, shares))
     }
 
-    /// Drops clients that are left with fewer neighbours than the threshold, until none is: their
-    /// secrets could not be recovered, and without them the round lives. If that leaves nobody, the
-    /// first of them is named.
-    fn drop_lonely(&mut self) -> Result<(), Abort> {
-        let first = self.lonely().next();
+    /// U2: who shared its keys, without those that are left with fewer neighbours than the threshold,
+    /// until none is: their secrets could not be recovered, and without them the round lives.
+    fn sharers(&self) -> BTreeSet<usize> {
+        let mut sharers: BTreeSet<_> = self.sealed.keys().copied().collect();
         loop {
-            let dropped: Vec<_> = self.lonely().map(|(position, _)| position).collect();
-            if dropped.is_empty() {
-                break;
+            let lonely: Vec<_> = self.lonely(&sharers).map(|(position, _)| position).collect();
+            if lonely.is_empty() {
+                return sharers;
             }
-            self.sealed.retain(|position, _| !dropped.contains(position));
-        }
-        match first {
-            Some((position, have)) if self.sealed.is_empty() => {
-                let (client, need) = (self.members.client(position), self.round.threshold());
-                Err(Abort::TooFewNeighbours { stage: Stage::ShareKeys, client, have, need })
-            }
-            _ => Ok(()),
+            sharers.retain(|position| !lonely.contains(position));
         }
     }
 
-    /// Clients with too few neighbours that shared their keys, and with how many.
-    fn lonely(&self) -> impl Iterator<Item = (usize, usize)> {
-        let counted =
-            self.sealed.keys().map(|&position| (position, self.sharing_neighbours(position)));
+    /// Those of some clients that have too few neighbours among them, and how many they have.
+    fn lonely(&self, among: &BTreeSet<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let neighbours = |position| {
+            let neighbours = self.members.graph.neighbours(position);
+            neighbours.iter().filter(|neighbour| among.contains(neighbour)).count()
+        };
+        let counted = among.iter().map(move |&position| (position, neighbours(position)));
         counted.filter(|&(_, have)| have < self.round.threshold())
     }
 
-    fn sharing_neighbours(&self, position: usize) -> usize {
-        let neighbours = self.members.graph.neighbours(position);
-        neighbours.iter().filter(|neighbour| self.sealed.contains_key(neighbour)).count()
+    /// If everyone is lonely in the end, the first that was so from the start is named.
+    fn check_sharers(&self, sharers: &BTreeSet<usize>) -> Result<(), Abort> {
+        let (have, need) = (self.sealed.len(), self.round.threshold());
+        check_enough(Self::STAGE, have, need + 1)?;
+        let answered = self.sealed.keys().copied().collect();
+        match self.lonely(&answered).next() {
+            Some((position, have)) if sharers.is_empty() => {
+                let client = self.members.client(position);
+                Err(Abort::TooFewNeighbours { stage: Self::STAGE, client, have, need })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn requests(&self) -> Vec<Outgoing> {
@@ -96,12 +100,14 @@ impl Collecting for ShareKeys {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), Abort> {
+        self.check_sharers(&self.sharers())
+    }
+
     fn close(mut self) -> Result<(CollectMaskedVectors, Vec<Outgoing>), Abort> {
-        let (have, need) = (self.sealed.len(), self.round.threshold() + 1);
-        if have < need {
-            return Err(Abort::TooFew { stage: Stage::ShareKeys, have, need });
-        }
-        self.drop_lonely()?;
+        let sharers = self.sharers();
+        self.check_sharers(&sharers)?;
+        self.sealed.retain(|position, _| sharers.contains(position));
         let outgoing = self.requests();
         let commitments = self.sealed.into_iter().map(|(at, shares)| (at, shares.commitment));
         let next = CollectMaskedVectors::new(self.round, self.members, commitments.collect());

@@ -1,47 +1,36 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
 
 use super::recover::{FalseShare, Recovery, Shares};
-use super::{Collecting, Members, Round};
+use super::{Collected, Collecting, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
-use crate::keys::Commitment;
 use crate::message::{Message, Outgoing, Revealed, RevealedShares};
 use crate::shamir::Share;
 use crate::{ClientId, Stage};
 
-/// Stage 3: collects shares from the survivors.
+/// The last stage: collects shares from the survivors.
 #[derive(Debug)]
 pub struct Unmask {
-    round: Round,
-    members: Members,
-    /// U2 by position, with what each committed to.
-    commitments: BTreeMap<usize, Commitment>,
-    sum: Accumulator,
-    survivors: BTreeSet<usize>,
+    collected: Collected,
+    /// Survivors that were asked, by position.
+    asked: BTreeSet<usize>,
     unmaskers: BTreeSet<usize>,
     shares: Shares,
 }
 
 impl Unmask {
-    pub(super) fn new(
-        round: Round,
-        members: Members,
-        commitments: BTreeMap<usize, Commitment>,
-        sum: Accumulator,
-        survivors: BTreeSet<usize>,
-    ) -> Self {
-        let (unmaskers, shares) = (BTreeSet::new(), Shares::new());
-        Self { round, members, commitments, sum, survivors, unmaskers, shares }
+    pub(super) fn new(collected: Collected, asked: BTreeSet<usize>) -> Self {
+        Self { collected, asked, unmaskers: BTreeSet::new(), shares: Shares::new() }
     }
 
     fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, Vec<Revealed>), Rejected> {
-        let position = self.members.position(from)?;
-        if !self.survivors.contains(&position) {
+        let position = self.collected.members.position(from)?;
+        if !self.asked.contains(&position) {
             return Err(ClientMisbehaved::NotExpected.into());
         }
         let (session, RevealedShares { shares }) = RevealedShares::decode(message)?;
-        self.round.check_session(session)?;
+        self.collected.round.check_session(session)?;
         if self.unmaskers.contains(&position) {
             return Err(ClientMisbehaved::Duplicate.into());
         }
@@ -51,32 +40,32 @@ impl Unmask {
 
     /// One share for each neighbour in U2, of the secret that the survivors call for.
     fn check_shares(&self, from: usize, shares: &[Revealed]) -> Result<(), ClientMisbehaved> {
-        let owners: Vec<_> = self.sharing_neighbours(from).collect();
+        let owners: Vec<_> = self.collected.sharing_neighbours(from).collect();
         let (expected, found) = (owners.len(), shares.len());
         if found != expected {
             return Err(ClientMisbehaved::ShareCount { expected, found });
         }
+        let survivors = &self.collected.survivors;
         let fits = |(owner, revealed): (&usize, &Revealed)| match revealed {
             Revealed::Nothing => true,
-            Revealed::SelfMaskSeed(_) => self.survivors.contains(owner),
-            Revealed::MaskSecretKey(_) => !self.survivors.contains(owner),
+            Revealed::SelfMaskSeed(_) => survivors.contains(owner),
+            Revealed::MaskSecretKey(_) => !survivors.contains(owner),
         };
         if owners.iter().zip(shares).all(fits) { Ok(()) } else { Err(ClientMisbehaved::ShareKind) }
     }
 
-    fn sharing_neighbours(&self, position: usize) -> impl Iterator<Item = usize> {
-        let neighbours = self.members.graph.neighbours(position).iter().copied();
-        neighbours.filter(|neighbour| self.commitments.contains_key(neighbour))
-    }
-
     fn keep(&mut self, unmasker: usize, shares: Vec<Revealed>) {
-        let owners: Vec<_> = self.sharing_neighbours(unmasker).collect();
+        let owners: Vec<_> = self.collected.sharing_neighbours(unmasker).collect();
         for (owner, revealed) in owners.into_iter().zip(shares) {
             if let Some(share) = share(revealed) {
                 self.shares.entry(owner).or_default().insert(unmasker, share);
             }
         }
         self.unmaskers.insert(unmasker);
+    }
+
+    fn holds(&self, holder: usize, owner: usize) -> bool {
+        self.shares.get(&owner).is_some_and(|shares| shares.contains_key(&holder))
     }
 }
 
@@ -90,14 +79,18 @@ impl Collecting for Unmask {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), Abort> {
+        let round = &self.collected.round;
+        check_enough(Self::STAGE, self.unmaskers.len(), round.threshold())?;
+        self.collected.check_reach(Self::STAGE, |holder, owner| self.holds(holder, owner))
+    }
+
     /// Recovers the secrets that the sum needs, and checks each against what its owner published.
     /// No message follows.
     fn close(self) -> Result<(Recovered, Vec<Outgoing>), Abort> {
-        let (have, need) = (self.unmaskers.len(), self.round.threshold());
-        if have < need {
-            return Err(Abort::TooFew { stage: Stage::Unmask, have, need });
-        }
-        let Self { round, members, commitments, sum, survivors, unmaskers, shares } = self;
+        self.check()?;
+        let Self { collected, unmaskers, shares, .. } = self;
+        let Collected { round, members, commitments, sum, survivors } = collected;
         let mut recovery = Recovery::new(&round.session, &members, &unmaskers, &shares);
         let plan = recovery.mask_plan(&commitments, &survivors)?;
         let false_shares = recovery.into_false_shares();
@@ -107,8 +100,8 @@ impl Collecting for Unmask {
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
-        let silent = self.survivors.iter().filter(|position| !self.unmaskers.contains(position));
-        silent.map(|&position| self.members.client(position)).collect()
+        let silent = self.asked.iter().filter(|position| !self.unmaskers.contains(position));
+        silent.map(|&position| self.collected.members.client(position)).collect()
     }
 }
 
@@ -169,7 +162,7 @@ impl Reading {
     /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
     /// updates can make it, as it is where masks are left.
     pub fn aggregate<F: Real>(self, sum: &Accumulator) -> Result<Aggregate<F>, Abort> {
-        let Self { round: Round { session, backend }, survivors, false_shares } = self;
+        let Self { round: Round { session, backend, .. }, survivors, false_shares } = self;
         let clients = survivors.len() as u64;
         let result = sum.dequantize(backend, session.params.quantizer(), clients)?;
         let WeightedMean { mean, total_weight } = result;
