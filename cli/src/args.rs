@@ -1,4 +1,4 @@
-//! Arguments that `round` and `simulate` share.
+//! Arguments that commands share.
 
 use std::time::Duration;
 
@@ -17,21 +17,12 @@ pub struct ParamsArgs {
     /// [default: all other clients]
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub num_shares: Option<Amount>,
-    /// The largest weight a client may have; precision falls as MAX / weight
-    #[arg(long, value_name = "MAX", default_value_t = 1000.0, allow_negative_numbers = true)]
-    pub max_weight: f64,
-    /// Elements are clipped to ±RANGE before they are weighted
-    #[arg(long, value_name = "RANGE", default_value_t = 8.0, allow_negative_numbers = true)]
-    pub clipping_range: f64,
     /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
     #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range)]
     pub quantization_range: QuantizationRange,
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power)]
     pub modulus_range: u128,
-    /// What expands seeds into masks: aes-128-ctr, chacha20 or aegis-128x4
-    #[arg(long, default_value_t = Prg::default())]
-    pub prg: Prg,
     /// What the server is assumed to do: curious (it follows the protocol and studies all it sees), or
     /// active (it may also lie: clients sign their keys, and confirm who survived)
     #[arg(long, value_name = "MODEL", default_value_t = ThreatModel::HonestButCurious)]
@@ -40,6 +31,24 @@ pub struct ParamsArgs {
     /// threshold bears]
     #[arg(long, value_name = "N")]
     pub corrupted_neighbours: Option<u32>,
+    /// What `plan` takes too.
+    #[command(flatten)]
+    pub vector: VectorArgs,
+}
+
+/// How updates become lanes and are masked, but for the modulus.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Parameters of the round")]
+pub struct VectorArgs {
+    /// The largest weight a client may have; precision falls as MAX / weight
+    #[arg(long, value_name = "MAX", default_value_t = 1000.0, allow_negative_numbers = true)]
+    pub max_weight: f64,
+    /// Elements are clipped to ±RANGE before they are weighted
+    #[arg(long, value_name = "RANGE", default_value_t = 8.0, allow_negative_numbers = true)]
+    pub clipping_range: f64,
+    /// What expands seeds into masks: aes-128-ctr, chacha20 or aegis-128x4
+    #[arg(long, default_value_t = Prg::default())]
+    pub prg: Prg,
 }
 
 impl ParamsArgs {
@@ -61,11 +70,11 @@ impl ParamsArgs {
         };
         builder
             .threat_model(self.threat_model)
-            .max_weight(self.max_weight)
-            .clipping_range(self.clipping_range)
+            .max_weight(self.vector.max_weight)
+            .clipping_range(self.vector.clipping_range)
             .quantization_range(self.quantization_range)
             .modulus_range(self.modulus_range)
-            .prg(self.prg)
+            .prg(self.vector.prg)
             .build()
     }
 }
@@ -100,7 +109,7 @@ impl RunArgs {
 }
 
 /// Reads `2^32` or a plain number.
-fn power(text: &str) -> Result<u128, String> {
+pub(crate) fn power(text: &str) -> Result<u128, String> {
     let unreadable = || format!("{text:?} is neither a power such as 2^32 nor a number");
     match text.split_once('^') {
         Some((base, exponent)) => {
@@ -112,7 +121,7 @@ fn power(text: &str) -> Result<u128, String> {
     }
 }
 
-fn quantization_range(text: &str) -> Result<QuantizationRange, String> {
+pub(crate) fn quantization_range(text: &str) -> Result<QuantizationRange, String> {
     if text == "auto" {
         return Ok(QuantizationRange::Auto);
     }

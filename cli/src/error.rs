@@ -1,5 +1,6 @@
 //! Why a command could not do its work.
 
+use secagg::plan::NoPlan;
 use secagg::{InvalidDirectory, InvalidParams, Stage};
 use thiserror::Error;
 
@@ -13,6 +14,20 @@ pub enum CommandError {
     /// The parameters do not fit each other, or the cohort.
     #[error(transparent)]
     Params(#[from] InvalidParams),
+    /// Nothing bears what a plan is to bear.
+    #[error(transparent)]
+    Plan(#[from] NoPlan),
+    /// The mean weight of a plan is no weight that clients may have.
+    #[error(
+        "a mean weight of {mean_weight} is not above 0 and at most {max_weight}: change --mean-weight, \
+         or raise --max-weight"
+    )]
+    MeanWeight {
+        /// The mean weight.
+        mean_weight: f64,
+        /// The largest weight.
+        max_weight: f64,
+    },
     /// A file cannot be read, is no update, or cannot be written.
     #[error(transparent)]
     File(#[from] FileError),

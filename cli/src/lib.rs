@@ -12,6 +12,7 @@ pub mod files;
 pub mod fleet;
 mod identities;
 pub mod in_process;
+pub mod plan;
 mod process;
 mod progress;
 pub mod report;
@@ -20,8 +21,9 @@ pub mod run;
 mod simulate;
 pub mod weights;
 
-pub use args::{ParamsArgs, RunArgs};
+pub use args::{ParamsArgs, RunArgs, VectorArgs};
 pub use bench::{Bench, BenchArgs, Machine, Measurement};
 pub use error::CommandError;
+pub use plan::PlanArgs;
 pub use round::RoundArgs;
 pub use simulate::SimulateArgs;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use secagg_cli::report::Report;
-use secagg_cli::{BenchArgs, CommandError, RoundArgs, SimulateArgs};
+use secagg_cli::{BenchArgs, CommandError, PlanArgs, RoundArgs, SimulateArgs};
 
 /// Secure aggregation: a server learns the weighted mean of many clients' updates, and nothing else
 /// about any of them.
@@ -27,6 +27,7 @@ struct Cli {
 enum Command {
     Round(RoundArgs),
     Simulate(SimulateArgs),
+    Plan(PlanArgs),
     Bench(BenchArgs),
 }
 
@@ -34,6 +35,13 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Round(args) => conclude(args.execute(), args.json()),
         Command::Simulate(args) => conclude(args.execute(), args.json()),
+        Command::Plan(args) => match args.execute() {
+            Ok(plan) => print(
+                &if args.json() { plan.json() + "\n" } else { plan.text() },
+                ExitCode::SUCCESS,
+            ),
+            Err(error) => refuse(&error),
+        },
         Command::Bench(args) => {
             let bench = args.execute();
             print(&if args.json() { bench.json() + "\n" } else { bench.text() }, ExitCode::SUCCESS)

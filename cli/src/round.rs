@@ -79,17 +79,17 @@ impl RoundArgs {
         let weights = match &self.weights {
             Some(path) => self.check_weights(weights::read(path, &self.file_names())?)?,
             // Equal weights are all the same to the mean; the largest is the most precise.
-            None => vec![self.params.max_weight; self.updates.len()],
+            None => vec![self.params.vector.max_weight; self.updates.len()],
         };
         let bar = progress::bar("reading", self.updates.len());
-        let clipping_range = self.params.clipping_range;
+        let clipping_range = self.params.vector.clipping_range;
         let fleet = FileFleet::open(&self.updates, weights, clipping_range, || bar.inc(1));
         bar.finish_and_clear();
         Ok(fleet?)
     }
 
     fn check_weights(&self, weights: Vec<f64>) -> Result<Vec<f64>, CommandError> {
-        let max_weight = self.params.max_weight;
+        let max_weight = self.params.vector.max_weight;
         match weights.iter().position(|&weight| weight > max_weight) {
             None => Ok(weights),
             Some(at) => {

@@ -56,7 +56,7 @@ impl SimulateArgs {
         let fleet = SyntheticFleet {
             clients: self.clients,
             dimension: self.parameters,
-            max_weight: self.params.max_weight,
+            max_weight: self.params.vector.max_weight,
             seed: self.seed,
         };
         let finished = self.run_round(&fleet, &params)?;

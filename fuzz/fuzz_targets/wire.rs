@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secagg::message::{
-    AdvertisedKeys, CollectRequest, Confirmation, ConfirmRequest, MaskedVector, Message,
+    AdvertisedKeys, CollectRequest, ConfirmRequest, Confirmation, MaskedVector, Message,
     RevealedShares, SealedShares, SetupRequest, ShareKeysRequest, UnmaskRequest,
 };
 

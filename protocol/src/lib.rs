@@ -42,6 +42,7 @@ mod ids;
 mod keys;
 pub mod message;
 mod params;
+pub mod plan;
 mod policy;
 mod roster;
 mod saved;

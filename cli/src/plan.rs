@@ -1,0 +1,208 @@
+//! `secagg plan`: which parameters a cohort needs, and what a round with them costs.
+
+mod quantization;
+mod rates;
+mod report;
+mod text;
+mod work;
+
+use clap::Args;
+use secagg::plan::{Assumptions, Plan};
+use secagg::{Params, QuantizationRange, ThreatModel};
+
+pub use quantization::Quantization;
+pub use rates::Rates;
+pub use report::{Graph, PlanReport, StageBytes};
+pub use work::Work;
+
+use crate::args::{VectorArgs, power, quantization_range};
+use crate::error::CommandError;
+
+/// Finds the parameters that a cohort needs, and says what a round with them costs.
+///
+/// A round stays secret and finishes while few enough clients collude with the server (`--corrupted`)
+/// and few enough vanish (`--dropout`). More neighbours bear more of both, and cost more. This finds
+/// the fewest neighbours, and the threshold, with which an update is exposed with a probability of at
+/// most 2^-security, and a round fails with at most 2^-correctness (docs/protocol.md, section 5).
+///
+/// It then chooses the smallest modulus that holds the sum, or the most levels that a given modulus
+/// holds, adds up all messages, and takes the speed of this machine for the time of the server. No round is
+/// run.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    secagg plan --clients 1000 --parameters 1000000\n  \
+    secagg plan --clients 1000000 --parameters 1000000 --dropout 0.3 --threat-model active\n  \
+    secagg plan --clients 500 --parameters 100000 --modulus-range 2^32 --json\n\n\
+    Choose --corrupted and --dropout larger than what you expect. The `simulate` command takes the \
+    options that are printed, and tries them.")]
+pub struct PlanArgs {
+    /// Clients in the cohort
+    #[arg(long, value_name = "N")]
+    clients: u32,
+    /// Elements of each client's update
+    #[arg(long, value_name = "M")]
+    parameters: usize,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Fraction of the clients that may collude with the server
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        default_value_t = 0.05,
+        allow_negative_numbers = true,
+        help_heading = ASSUMPTIONS
+    )]
+    corrupted: f64,
+    /// Fraction of the clients that may vanish during the round
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        default_value_t = 0.1,
+        allow_negative_numbers = true,
+        help_heading = ASSUMPTIONS
+    )]
+    dropout: f64,
+    /// Bits of security: an update is exposed with a probability of at most 2^-BITS
+    #[arg(long, value_name = "BITS", default_value_t = 40, help_heading = ASSUMPTIONS)]
+    security: u32,
+    /// Bits of correctness: a round fails with a probability of at most 2^-BITS
+    #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS)]
+    correctness: u32,
+    /// What the server may do: `curious`, it follows the protocol and studies all it sees; `active`,
+    /// it may also lie about anything
+    #[arg(
+        long,
+        value_name = "MODEL",
+        default_value_t = ThreatModel::HonestButCurious,
+        help_heading = ASSUMPTIONS
+    )]
+    threat_model: ThreatModel,
+    /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
+    /// [default: 2^22, or auto if a modulus is given]
+    #[arg(
+        long,
+        value_name = "LEVELS",
+        value_parser = quantization_range,
+        help_heading = "Parameters of the round"
+    )]
+    quantization_range: Option<QuantizationRange>,
+    /// Modulus of all sums, a power of two up to 2^64 [default: the smallest that holds the sum]
+    #[arg(
+        long,
+        value_name = "RANGE",
+        value_parser = power,
+        help_heading = "Parameters of the round"
+    )]
+    modulus_range: Option<u128>,
+    /// The weight that a client has on average, from which the error follows [default: the largest]
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        allow_negative_numbers = true,
+        help_heading = "Parameters of the round"
+    )]
+    mean_weight: Option<f64>,
+    #[command(flatten)]
+    vector: VectorArgs,
+}
+
+const ASSUMPTIONS: &str = "What must be borne";
+
+impl PlanArgs {
+    /// Plans, and measures this machine for a second or two.
+    ///
+    /// # Errors
+    /// [`CommandError`] where nothing bears the assumptions, or the parameters do not fit.
+    pub fn execute(&self) -> Result<PlanReport, CommandError> {
+        let assumptions = self.assumptions();
+        let plan = assumptions.plan()?;
+        let params = self.params(&plan)?;
+        let mean_weight = self.mean_weight()?;
+        let quantize = |params: &Params| Quantization::new(params, plan.survivors(), mean_weight);
+        let rates = Rates::measure(&params);
+        Ok(PlanReport {
+            assumptions: (&assumptions).into(),
+            dimension: self.parameters,
+            graph: (&plan).into(),
+            options: report::options(&plan, &params),
+            max_weight: self.vector.max_weight,
+            clipping_range: self.vector.clipping_range,
+            mean_weight,
+            prg: self.vector.prg.to_string(),
+            quantization: quantize(&params),
+            alternatives: self.alternatives(&plan, &params).iter().map(quantize).collect(),
+            stages: report::stages(&params),
+            work: work::of_server(&plan, &params, &rates),
+            rates,
+            machine: crate::Machine::here(),
+        })
+    }
+
+    /// Whether the report is to be printed as JSON.
+    pub const fn json(&self) -> bool {
+        self.json
+    }
+
+    const fn assumptions(&self) -> Assumptions {
+        Assumptions {
+            cohort_size: self.clients,
+            corrupted: self.corrupted,
+            dropout: self.dropout,
+            security_bits: self.security,
+            correctness_bits: self.correctness,
+            threat_model: self.threat_model,
+        }
+    }
+
+    fn mean_weight(&self) -> Result<f64, CommandError> {
+        let max_weight = self.vector.max_weight;
+        let mean_weight = self.mean_weight.unwrap_or(max_weight);
+        if mean_weight > 0.0 && mean_weight <= max_weight {
+            return Ok(mean_weight);
+        }
+        Err(CommandError::MeanWeight { mean_weight, max_weight })
+    }
+
+    /// Of modulus and levels, what is given, and for the other the best that goes with it.
+    fn params(&self, plan: &Plan) -> Result<Params, CommandError> {
+        let (levels, modulus_range) = match (self.quantization_range, self.modulus_range) {
+            (levels, Some(range)) => (levels.unwrap_or(QuantizationRange::Auto), range),
+            (Some(QuantizationRange::Auto), None) => (QuantizationRange::Auto, 1 << 32),
+            (Some(QuantizationRange::Levels(levels)), None) => self.in_smallest_modulus(levels),
+            (None, None) => self.in_smallest_modulus(1 << 22),
+        };
+        Ok(self.with(plan, levels, modulus_range)?)
+    }
+
+    /// The least power of two above n (q - 1), which the sum of all clients cannot reach.
+    fn in_smallest_modulus(&self, levels: u64) -> (QuantizationRange, u128) {
+        let largest = u128::from(self.clients) * u128::from(levels.saturating_sub(1));
+        // Beyond 2^64 the parameters say what is wrong.
+        (QuantizationRange::Levels(levels), (largest + 1).next_power_of_two().max(2))
+    }
+
+    /// As many levels as fit into the chosen modulus, and into some others.
+    fn alternatives(&self, plan: &Plan, chosen: &Params) -> Vec<Params> {
+        let mut widths = vec![16, 24, 32, 40, 48, chosen.modulus().width()];
+        widths.sort_unstable();
+        widths.dedup();
+        let with = |width| self.with(plan, QuantizationRange::Auto, 1_u128 << width).ok();
+        widths.into_iter().filter_map(with).filter(|params| params != chosen).collect()
+    }
+
+    fn with(
+        &self,
+        plan: &Plan,
+        levels: QuantizationRange,
+        modulus_range: u128,
+    ) -> Result<Params, secagg::InvalidParams> {
+        plan.params(self.parameters)
+            .quantization_range(levels)
+            .modulus_range(modulus_range)
+            .max_weight(self.vector.max_weight)
+            .clipping_range(self.vector.clipping_range)
+            .prg(self.vector.prg)
+            .build()
+    }
+}

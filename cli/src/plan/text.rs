@@ -1,0 +1,154 @@
+//! A plan as people read it.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::HumanBytes;
+
+use super::{Graph, PlanReport, Quantization, Work};
+
+impl PlanReport {
+    /// Sentences and tables.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}{}\n", self.assumed(), self.graph.sentence());
+        let _ = writeln!(
+            text,
+            "\nModulus and levels; errors of the mean {}\n{}",
+            self.on(),
+            self.quantizations()
+        );
+        let _ = writeln!(text, "\nBytes for each client if nobody drops out\n{}", self.bytes());
+        let _ = writeln!(
+            text,
+            "\nThe server's work on one core of {}\n{}",
+            self.machine.sentence(),
+            self.works()
+        );
+        let _ = writeln!(text, "\nTo try it:\n  {}", self.command());
+        text
+    }
+
+    fn assumed(&self) -> String {
+        let assumed = &self.assumptions;
+        let Graph { corrupted_clients, dropped_clients, .. } = self.graph;
+        format!(
+            "{} clients, {} parameters. The server is {}; {corrupted_clients} clients may collude with \
+             it, and {dropped_clients} may drop out.\nAn update is exposed with a probability of at \
+             most 2^-{}, and a round fails with at most 2^-{}.\n\n",
+            assumed.cohort_size,
+            self.dimension,
+            assumed.threat_model,
+            assumed.security_bits,
+            assumed.correctness_bits
+        )
+    }
+
+    /// What the errors rest on.
+    fn on(&self) -> String {
+        let survivors = self.assumptions.cohort_size - self.graph.dropped_clients;
+        let Self { clipping_range, mean_weight, max_weight, .. } = self;
+        format!(
+            "of {survivors} survivors,\nelements within ±{clipping_range}, weights of {mean_weight} on \
+             average and {max_weight} at most"
+        )
+    }
+
+    fn quantizations(&self) -> Table {
+        let header = ["modulus", "levels", "masked vector", "largest error", "expected (rms)", ""];
+        let chosen = self.quantization.row("chosen");
+        let as_long = |other: &Quantization| other.modulus_bits == self.quantization.modulus_bits;
+        let remark = |other| if as_long(other) { "costs no more" } else { "" };
+        let others = self.alternatives.iter().map(|other| other.row(remark(other)));
+        table(header, [chosen].into_iter().chain(others))
+    }
+
+    fn bytes(&self) -> Table {
+        let row = |name: &str, up, down| {
+            [name.into(), HumanBytes(up).to_string(), HumanBytes(down).to_string()]
+        };
+        let rows = self.stages.iter().map(|bytes| row(bytes.stage, bytes.up, bytes.down));
+        let (up, down) =
+            self.stages.iter().fold((0, 0), |(up, down), b| (up + b.up, down + b.down));
+        // A cohort of 2^32 with vectors of 2^34 lanes of 8 bytes would overflow.
+        let all = |bytes: u64| bytes.saturating_mul(u64::from(self.assumptions.cohort_size));
+        let sums = [row("one client", up, down), row("all clients", all(up), all(down))];
+        table(["stage", "up", "down"], rows.chain(sums))
+    }
+
+    fn works(&self) -> Table {
+        let sum = self.work.iter().map(|work| work.core_seconds).sum();
+        let sum = ["together".into(), String::new(), String::new(), seconds(sum)];
+        let rows = self.work.iter().map(Work::row).chain([sum]);
+        table(["work", "how often", "", "core-seconds"], rows)
+    }
+
+    fn command(&self) -> String {
+        format!(
+            "secagg simulate --clients {} --parameters {} --dropout {} {}",
+            self.assumptions.cohort_size,
+            self.dimension,
+            self.assumptions.dropout,
+            self.options.join(" ")
+        )
+    }
+}
+
+impl Graph {
+    fn sentence(&self) -> String {
+        let Self { degree, threshold, threshold_min, threshold_max, corrupted_neighbours, .. } =
+            self;
+        let graph = if self.complete {
+            "Complete graph, as no sparser one will do: every client has all others"
+        } else {
+            "Sparse graph: every client has"
+        };
+        let range = if threshold_min == threshold_max {
+            "no other will do".into()
+        } else {
+            format!("any from {threshold_min} to {threshold_max} will do")
+        };
+        let of = if self.complete { format!(", {degree},") } else { format!(" {degree}") };
+        format!(
+            "{graph}{of} as neighbours, of which at most {corrupted_neighbours} collude.\nThreshold: \
+             {threshold} shares recover a secret; {range}."
+        )
+    }
+}
+
+impl Quantization {
+    fn row(&self, remark: &str) -> [String; 6] {
+        [
+            format!("2^{}", self.modulus_bits),
+            self.quantization_range.to_string(),
+            HumanBytes(self.bytes_per_vector).to_string(),
+            format!("{:.2e}", self.error_bound),
+            format!("{:.2e}", self.expected_rms_error),
+            remark.into(),
+        ]
+    }
+}
+
+impl Work {
+    fn row(&self) -> [String; 4] {
+        let count = format!("{:.0}", self.count);
+        [self.what.into(), count, self.formula.into(), seconds(self.core_seconds)]
+    }
+}
+
+/// Three digits after the point are enough of small times, and none of large ones.
+fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{seconds:.3}") } else { format!("{seconds:.0}") }
+}
+
+fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
