@@ -154,11 +154,14 @@ mod tests {
         (out, answer)
     }
 
+    /// Whole tiles that go past the cache; one byte more is a last tile without a whole line.
+    const LONG: usize = (PAST_CACHE / 1000 + 1) * 1000;
+
     /// Starts on and off a line; lengths around a tile, and on both sides of where stores go past the cache.
     #[test]
     fn tiles_are_appended_in_order() {
         for backend in Backend::available() {
-            for len in [0, 1, 63, 64, 999, 1000, 1001, 50_003, PAST_CACHE + 77] {
+            for len in [0, 1, 63, 64, 999, 1000, 1001, 50_003, LONG, LONG + 1, LONG + 100] {
                 for start in [0, 1, 18] {
                     assert_eq!(appended(backend, start, len, &[]).0.len(), start + len);
                 }
