@@ -1,10 +1,12 @@
 //! A plan of 64 masks over an accumulator of 1 MiB: bytes of keystream expanded and added per second, on one thread and
-//! on all.
+//! on all, beside the AES rounds of as many bytes on one thread.
+
+use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use secagg_benches::{on_one_thread, plan};
-use secagg_kernels::{Backend, Lane, Prg};
+use secagg_kernels::{Backend, Lane, Prg, ceiling};
 
 const MASKS: usize = 64;
 const BYTES: usize = 1 << 20;
@@ -25,6 +27,9 @@ fn apply(c: &mut Criterion) {
     let mut group = c.benchmark_group("mask/apply");
     group.sample_size(10).throughput(Throughput::Bytes((MASKS * BYTES) as u64));
     for backend in Backend::available() {
+        group.bench_function(format!("ceiling/{backend}/1 thread"), |b| {
+            b.iter(|| ceiling::aes_rounds(backend, black_box((MASKS * BYTES) as u64)));
+        });
         for prg in Prg::ALL {
             lanes::<u16>(&mut group, backend, prg);
             lanes::<u32>(&mut group, backend, prg);

@@ -1,4 +1,6 @@
-//! Lanes packed and unpacked per second, on one thread, in vectors that fit in cache.
+//! Lanes packed and unpacked per second, on one thread, in vectors that fit in cache; beside a copy of lanes of 32 bits.
+
+use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -11,6 +13,10 @@ const LANES: usize = 1 << 13;
 fn widths(c: &mut Criterion) {
     let mut group = c.benchmark_group("pack");
     group.throughput(Throughput::Elements(LANES as u64));
+    let (lanes, mut copy) = (vec![1_u32; LANES], vec![0_u32; LANES]);
+    group.bench_function("ceiling: copy", |b| {
+        b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&lanes)));
+    });
     for backend in Backend::available() {
         for width in [1, 8, 12, 16] {
             both_ways::<u16>(&mut group, backend, width);

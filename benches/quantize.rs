@@ -1,4 +1,6 @@
-//! Elements per second, on one thread: quantizing, the client's whole pass, dequantizing.
+//! Elements per second, on one thread: quantizing, the client's whole pass, dequantizing; beside a copy of as many.
+
+use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use secagg_benches::{modulus, on_one_thread, plan, seed, update};
@@ -14,6 +16,10 @@ fn quantize(c: &mut Criterion) {
     let mut group = c.benchmark_group("quantize/quantize");
     group.throughput(Throughput::Elements(ELEMENTS as u64));
     let (update, rounding, mut lanes) = (update(ELEMENTS), seed(1), vec![0_u32; ELEMENTS + 1]);
+    let mut copy = update.clone();
+    group.bench_function("ceiling: copy", |b| {
+        b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&update)));
+    });
     for backend in Backend::available() {
         for prg in Prg::ALL {
             group.bench_function(format!("{prg}/{backend}/f32 to u32"), |b| {

@@ -56,6 +56,14 @@ fn rivals(turns: usize) {
     let aes = || masking::<u32>(backend, Prg::Aes128Ctr);
     let mut ctr = rival::ctr::<ctr::Ctr32LE<aes::Aes128>>(MASKS, lanes);
     row(turns, "aes-128-ctr / ctr over aes, then add", bytes, aes(), || ctr.expand_then_add());
+    let portable = masking::<u32>(Backend::Portable, Prg::Aes128Ctr);
+    row(turns, "aes-128-ctr portable / ctr over aes, then add", bytes, portable, || {
+        ctr.expand_then_add();
+    });
+    let (portable, mut crate_alone) =
+        (masking::<u32>(Backend::Portable, Prg::ChaCha20), rival::chacha20(MASKS, lanes));
+    let name = "chacha20 portable / chacha20, then add";
+    row(turns, name, bytes, portable, || crate_alone.expand_then_add());
     row(turns, "aegis-128x4 / aes-128-ctr", bytes, masking::<u32>(backend, Prg::Aegis128X4), aes());
     for backend in Backend::available() {
         let mut rand_chacha = rival::rand_chacha(MASKS, lanes);
@@ -115,7 +123,10 @@ fn threads(turns: usize) {
             ratios.push(start.elapsed().as_secs_f64() / all.as_secs_f64());
         });
     }
-    let name = format!("{} threads / one, by the wall", rayon::current_num_threads());
+    let name = format!(
+        "{} threads / one, 256 masks over 64 MiB, by the wall",
+        rayon::current_num_threads()
+    );
     println!("{name:<62} {:>10} {:7.3}", "", median(ratios));
 }
 

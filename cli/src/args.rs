@@ -89,8 +89,9 @@ pub struct RunArgs {
     /// Clients at work at the same time [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// The kernels' backend [default: the fastest here]
-    #[arg(long, value_name = "NAME")]
+    /// The kernels' backend: portable, avx2, avx2-aesni, avx512 or neon, or those to do without, such
+    /// as no-avx512,no-avx2 [default: the fastest here]
+    #[arg(long, value_name = "NAME", env = "SECAGG_BACKEND")]
     pub backend: Option<Backend>,
     /// Compare with the plain weighted mean of the survivors, and with the bound of theory
     #[arg(long)]

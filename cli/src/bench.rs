@@ -18,8 +18,9 @@ use crate::progress;
 /// alone. Read ratios rather than digits, and measure on an idle machine.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Measure one backend only [default: all that run here]
-    #[arg(long, value_name = "NAME")]
+    /// Measure one backend only: portable, avx2, avx2-aesni, avx512 or neon, or the fastest but for
+    /// some, such as no-avx512,no-avx2 [default: all that run here]
+    #[arg(long, value_name = "NAME", env = "SECAGG_BACKEND")]
     backend: Option<Backend>,
     /// Masks of the plan that is applied
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = 1..=65_536)]

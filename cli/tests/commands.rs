@@ -40,6 +40,24 @@ fn a_simulated_fleet_loses_clients_at_every_stage_and_finishes() {
     }
 }
 
+/// The flag goes before the variable, and either denies what it does not force.
+#[test]
+fn a_backend_is_forced_or_denied_by_a_flag_or_the_environment() {
+    let fleet = ["--clients", "3", "--parameters", "10"];
+    let with = |backend: &str, variable: &str| {
+        let mut command = secagg("simulate");
+        command.args(fleet).args(["--backend", backend]).env("SECAGG_BACKEND", variable);
+        command
+    };
+    for good in ["portable", "no-avx512", "no-avx2,no-avx512,no-neon"] {
+        assert_eq!(report(&mut with(good, "sse2")).1, 0, "{good}");
+        assert_eq!(report(secagg("simulate").args(fleet).env("SECAGG_BACKEND", good)).1, 0);
+    }
+    assert!(refusal(&mut with("sse2", "portable")).contains("no such backend"));
+    let none = refusal(secagg("simulate").args(fleet).env("SECAGG_BACKEND", "no-sse2"));
+    assert!(none.contains("no such backend"), "{none}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_round() {
     let run = |seed| simulate(&format!("--clients 5 --parameters 20 --check --seed {seed}")).0;

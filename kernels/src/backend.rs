@@ -20,6 +20,7 @@ use crate::arch::{avx2::Avx2, avx512::Avx512};
 ///
 /// let backend: Backend = "portable".parse()?;
 /// assert!(Backend::available().any(|found| found == backend));
+/// assert_ne!("no-avx512,no-neon".parse::<Backend>()?.name(), "avx512"); // the fastest but for those
 /// assert_eq!("sse2".parse::<Backend>(), Err(BackendError::Unknown));
 /// # Ok::<(), BackendError>(())
 /// ```
@@ -43,8 +44,15 @@ pub enum Backend {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum BackendError {
     /// There is none of this name.
-    #[error("no such backend: `portable`, `avx2`, `avx512` and `neon` exist")]
+    #[error(
+        "no such backend: `portable`, `avx2`, `avx2-aesni`, `avx512` and `neon` exist, and `no-avx512` denies one"
+    )]
     Unknown,
+    /// All that this machine can run are denied.
+    #[error(
+        "every backend that this machine can run is denied: allow `portable`, which runs everywhere"
+    )]
+    AllDenied,
     /// It exists, but not for the CPU of this machine.
     #[error(
         "the CPU of this machine lacks instructions of the backend `{name}`; `portable` runs everywhere"
@@ -56,7 +64,7 @@ pub enum BackendError {
 }
 
 /// The names of all backends, on whatever machine.
-const NAMES: [&str; 4] = ["portable", "avx2", "avx512", "neon"];
+const NAMES: [&str; 5] = ["portable", "avx2", "avx2-aesni", "avx512", "neon"];
 
 impl Backend {
     /// The fastest backend that this machine can run.
@@ -64,14 +72,29 @@ impl Backend {
         Self::available().next().unwrap_or(Self::Portable)
     }
 
-    /// Every backend that this machine can run, the fastest first.
+    /// The fastest backend that this machine can run and that is none of `denied`; the portable one if all others are.
+    ///
+    /// ```
+    /// use secagg_kernels::Backend;
+    ///
+    /// let fastest = Backend::detect();
+    /// let next = Backend::detect_except(&[fastest]);
+    /// assert!(next != fastest || fastest == Backend::Portable);
+    /// ```
+    pub fn detect_except(denied: &[Self]) -> Self {
+        Self::available().find(|found| !denied.contains(found)).unwrap_or(Self::Portable)
+    }
+
+    /// Every backend that this machine can run, the fastest first. Where there is VAES, AVX2 is there with and without it.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::vectorised().into_iter().flatten().chain([Self::Portable])
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn vectorised() -> [Option<Self>; 2] {
-        [Avx512::detect().map(Self::Avx512), Avx2::detect().map(Self::Avx2)]
+    fn vectorised() -> [Option<Self>; 3] {
+        let avx2 = Avx2::detect();
+        let aesni = Avx2::detect_aesni().filter(|aesni| avx2 != Some(*aesni));
+        [Avx512::detect().map(Self::Avx512), avx2.map(Self::Avx2), aesni.map(Self::Avx2)]
     }
 
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -87,12 +110,12 @@ impl Backend {
         []
     }
 
-    /// The name that [`FromStr`] reads: `portable`, `avx2`, `avx512` or `neon`.
+    /// The name that [`FromStr`] reads: `portable`, `avx2`, `avx2-aesni`, `avx512` or `neon`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
+            Self::Avx2(token) => token.name(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -107,12 +130,31 @@ impl fmt::Display for Backend {
     }
 }
 
+impl Backend {
+    /// Whether this is the backend of that name. `avx2` is either of the two, of which the better comes first.
+    fn is_called(self, name: &str) -> bool {
+        self.name().strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest == "-aesni")
+    }
+}
+
+/// Reads the name of one backend, or a list of backends that are denied, such as `no-avx512` or `no-avx512,no-avx2`: then the
+/// fastest of the others is chosen.
 impl FromStr for Backend {
     type Err = BackendError;
 
-    fn from_str(name: &str) -> Result<Self, BackendError> {
-        let name = NAMES.into_iter().find(|known| *known == name).ok_or(BackendError::Unknown)?;
-        let found = Self::available().find(|backend| backend.name() == name);
-        found.ok_or(BackendError::Unavailable { name })
+    fn from_str(text: &str) -> Result<Self, BackendError> {
+        if !text.starts_with("no-") {
+            let name = known(text)?;
+            let found = Self::available().find(|backend| backend.is_called(name));
+            return found.ok_or(BackendError::Unavailable { name });
+        }
+        let denied = text.split(',').map(|one| known(one.strip_prefix("no-").unwrap_or_default()));
+        let denied: Vec<_> = denied.collect::<Result<_, _>>()?;
+        let allowed = |found: &Self| !denied.iter().any(|name| found.is_called(name));
+        Self::available().find(allowed).ok_or(BackendError::AllDenied)
     }
+}
+
+fn known(name: &str) -> Result<&'static str, BackendError> {
+    NAMES.into_iter().find(|known| *known == name).ok_or(BackendError::Unknown)
 }

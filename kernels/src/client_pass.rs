@@ -1,9 +1,9 @@
 //! The client's one pass: quantize, mask and pack, tile by tile.
 
-use rayon::prelude::*;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
 
+use crate::arch::generic::wipe;
+use crate::arch::memory::{Unwritten, append_tiles};
 use crate::arch::{Kernel, with_kernel};
 use crate::quantize::QuantizePass;
 use crate::{
@@ -15,13 +15,9 @@ use crate::{
 /// so that tiles begin on whole bytes at every width; and what AEGIS makes from one state.
 const TILE_BYTES: usize = 16 << 10;
 
-/// Bytes of lanes, for each thread, by which the output grows at a time. Growing it writes zeros, which should still be in
-/// the second cache when the tiles are written over them.
-const SECTION_BYTES: usize = 1 << 20;
-
 /// Everything that turns an update into a masked vector.
 ///
-/// The output is the same, bit for bit, for any number of threads. Beside it the pass needs one tile of lanes per
+/// The output is the same, bit for bit, for any number of threads. Beside it the pass needs one tile per
 /// thread, which is wiped.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientPass<'a> {
@@ -81,66 +77,55 @@ impl ClientPass<'_> {
         self.plan.check::<L>(0, lanes)?;
         let quantize =
             self.quantizer.prepare(self.backend, self.plan.prg(), self.rounding, weight, update)?;
-        let start = out.len();
-        if let Some(index) = self.append::<F, L>(&quantize, lanes, out) {
-            out[start..].zeroize();
-            out.truncate(start);
-            return Err(QuantizeError::NonFinite { index }.into());
-        }
-        Ok(())
-    }
-
-    /// Writes all sections. Answers the index of the first element that is not finite.
-    fn append<F: Real, L: Lane>(
-        &self,
-        quantize: &QuantizePass<'_, F>,
-        lanes: usize,
-        out: &mut Vec<u8>,
-    ) -> Option<usize> {
-        out.reserve(self.modulus.packed_len(lanes));
-        let section = SECTION_BYTES / L::BYTES * rayon::current_num_threads();
-        for first_lane in (0..lanes).step_by(section) {
-            let (start, lanes) = (out.len(), section.min(lanes - first_lane));
-            out.resize(start + self.modulus.packed_len(lanes), 0);
-            let bad = self.fill::<F, L>(quantize, first_lane, lanes, &mut out[start..]);
-            if bad.is_some() {
-                return bad;
-            }
-        }
-        None
-    }
-
-    /// Writes the tiles of one section. Answers the index of the first element that is not finite.
-    fn fill<F: Real, L: Lane>(
-        &self,
-        quantize: &QuantizePass<'_, F>,
-        first_lane: usize,
-        lanes: usize,
-        out: &mut [u8],
-    ) -> Option<usize> {
         let tile_lanes = TILE_BYTES / L::BYTES;
-        let scratch = || Zeroizing::new(vec![L::default(); tile_lanes.min(lanes)]);
-        let tiles = out.par_chunks_mut(self.modulus.packed_len(tile_lanes)).enumerate();
-        let bad = tiles.map_init(scratch, |scratch, (tile, bytes)| {
-            let done = tile * tile_lanes;
-            let scratch = &mut scratch[..tile_lanes.min(lanes - done)];
-            self.tile(quantize, first_lane + done, scratch, bytes)
-        });
-        bad.flatten().min()
+        let packed = [lanes, tile_lanes].map(|lanes| self.modulus.packed_len(lanes));
+        let scratch = || Scratch::new(self.modulus, tile_lanes.min(lanes));
+        let tile = |scratch: &mut Scratch<L>, index, out: &mut Unwritten<'_>| {
+            let first_lane = index * tile_lanes;
+            let lanes = tile_lanes.min(lanes - first_lane);
+            self.tile(&quantize, first_lane, &mut scratch.lanes[..lanes], &mut scratch.packed, out)
+        };
+        match append_tiles(self.backend, out, packed.into(), scratch, tile) {
+            Some(index) => Err(QuantizeError::NonFinite { index }.into()),
+            None => Ok(()),
+        }
     }
 
+    /// Quantizes, masks and packs one tile. Answers the index of its first element that is not finite.
     fn tile<F: Real, L: Lane>(
         &self,
         quantize: &QuantizePass<'_, F>,
         first_lane: usize,
         lanes: &mut [L],
-        bytes: &mut [u8],
+        packed: &mut [u8],
+        out: &mut Unwritten<'_>,
     ) -> Option<usize> {
         let bad = quantize.tile(self.backend, first_lane, lanes);
         if bad.is_none() {
             self.plan.apply_tile(self.backend, first_lane as u64, lanes);
-            with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), L::lanes(lanes), bytes));
+            let packed = &mut packed[..out.len()];
+            with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), L::lanes(lanes), packed));
+            out.put(packed);
         }
         bad
+    }
+}
+
+/// One tile, wiped on drop: as lanes, which were not masked at first, and packed.
+struct Scratch<L: Lane> {
+    lanes: Vec<L>,
+    packed: Vec<u8>,
+}
+
+impl<L: Lane> Scratch<L> {
+    fn new(modulus: Modulus, lanes: usize) -> Self {
+        Self { lanes: vec![L::default(); lanes], packed: vec![0; modulus.packed_len(lanes)] }
+    }
+}
+
+impl<L: Lane> Drop for Scratch<L> {
+    fn drop(&mut self) {
+        wipe(&mut self.lanes);
+        wipe(&mut self.packed);
     }
 }

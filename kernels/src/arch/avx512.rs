@@ -6,17 +6,19 @@
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
-    __m512i, _mm_loadu_si128, _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64,
+    __m512i, _mm_loadu_si128, _mm_sfence, _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64,
     _mm512_aesenc_epi128, _mm512_aesenclast_epi128, _mm512_and_si512, _mm512_broadcast_i32x4,
     _mm512_loadu_si512, _mm512_maskz_set1_epi32, _mm512_rol_epi32, _mm512_set1_epi32,
-    _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_sub_epi16, _mm512_sub_epi32,
-    _mm512_sub_epi64, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_stream_si512, _mm512_sub_epi16,
+    _mm512_sub_epi32, _mm512_sub_epi64, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
+use std::mem::MaybeUninit;
 
 use super::Kernel;
 use super::gates::{gates, loops};
 use super::generic::{self, Simd};
+use super::memory::LINE;
 use super::register::{AesRegister, ChaChaRegister, Register, register};
 use crate::lane::{Lanes, LanesMut, Word};
 use crate::mask::Masks;
@@ -42,6 +44,22 @@ impl Avx512 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         found.then_some(Self(()))
+    }
+
+    /// Writes whole lines past the cache.
+    ///
+    /// # Panics
+    /// Unless there are as many places as lines, and the places, if any, begin at lines.
+    pub(super) fn store_lines(self, lines: &[[u8; LINE]], places: &mut [[MaybeUninit<u8>; LINE]]) {
+        assert_eq!(lines.len(), places.len());
+        assert!(places.is_empty() || places.as_ptr().addr().is_multiple_of(LINE));
+        for (line, place) in lines.iter().zip(places) {
+            let register = Zmm::load(self, line);
+            // SAFETY: a place has as many bytes as a register and begins at a line, and the token proves the instruction.
+            unsafe { _mm512_stream_si512(place.as_mut_ptr().cast(), register.0) };
+        }
+        // SAFETY: every x86-64 CPU has the instruction.
+        unsafe { _mm_sfence() }; // Without it, whoever is told of these stores could look before they arrive.
     }
 }
 

@@ -10,6 +10,7 @@
     )
 )]
 pub(crate) mod generic;
+pub(crate) mod memory;
 pub(crate) mod portable;
 #[cfg_attr(
     not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))),

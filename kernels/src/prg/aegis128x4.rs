@@ -1,7 +1,7 @@
 //! AEGIS-128X4: how a seed becomes keystream that can be had from any place on.
 //!
 //! AEGIS is a state that is stepped, so its keystream is cut into tiles, each with a state of its own. Tile `t` is
-//! `Stream(16384, key, nonce)` of the CFRG draft (draft-irtf-cfrg-aegis-aead, the variant AEGIS-128X4), which is the
+//! `Stream(16384, key, nonce)` of RFC 10032 (of the CFRG; the variant AEGIS-128X4), which is the
 //! encryption of 16,384 zero bytes without associated data and without its tag. The key is `seed[0..16]`; the nonce is
 //! `seed[16..28]` followed by `t` as a 32-bit big-endian number. `seed[28..32]` is not used.
 

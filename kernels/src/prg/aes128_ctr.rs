@@ -3,7 +3,7 @@
 use aes::Aes128Enc;
 use aes::cipher::KeyInit;
 use aes::hazmat::{Block, cipher_round, inv_mix_columns};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Seed;
 
@@ -23,8 +23,13 @@ impl Aes128CtrKey {
     pub(crate) fn new(seed: &Seed) -> Self {
         let (key, rest) = seed.as_bytes().split_first_chunk::<16>().expect("32 bytes");
         let (nonce, _) = rest.split_first_chunk().expect("16 bytes");
-        let cipher = Aes128Enc::new(key.into());
-        Self { cipher, round_keys: round_keys(key), nonce: *nonce }
+        let mut ready = Self {
+            cipher: Aes128Enc::new(key.into()),
+            round_keys: [[0; 16]; ROUNDS + 1],
+            nonce: *nonce,
+        };
+        expand(key, &mut ready.round_keys);
+        ready
     }
 
     /// The keys of the eleven additions, as FIPS 197 orders their bytes.
@@ -51,11 +56,11 @@ impl Drop for Aes128CtrKey {
 }
 
 /// The key expansion of FIPS 197, in constant time.
-fn round_keys(key: &[u8; 16]) -> [[u8; 16]; ROUNDS + 1] {
-    let mut keys = [*key; ROUNDS + 1];
+fn expand(key: &[u8; 16], keys: &mut [[u8; 16]; ROUNDS + 1]) {
+    keys[0] = *key;
     let mut constant = 1_u8;
     for round in 0..ROUNDS {
-        let old = keys[round];
+        let old = Zeroizing::new(keys[round]);
         let mut word = substituted([old[13], old[14], old[15], old[12]]);
         word[0] ^= constant;
         constant = (constant << 1) ^ ((constant >> 7) * 0x1b);
@@ -64,15 +69,16 @@ fn round_keys(key: &[u8; 16]) -> [[u8; 16]; ROUNDS + 1] {
             keys[round + 1][i] = word[i % 4];
         }
     }
-    keys
 }
 
 /// The S-box of four bytes, by an AES round: shifting rows does nothing to four equal columns, and what mixing the
 /// columns does is undone.
-fn substituted(word: [u8; 4]) -> [u8; 4] {
+fn substituted(word: [u8; 4]) -> Zeroizing<[u8; 4]> {
     let mut block = Block::default();
     block.as_chunks_mut().0.fill(word);
     cipher_round(&mut block, &Block::default());
     inv_mix_columns(&mut block);
-    *block.first_chunk().expect("16 bytes")
+    let word = Zeroizing::new(*block.first_chunk().expect("16 bytes"));
+    block.as_mut_slice().zeroize();
+    word
 }

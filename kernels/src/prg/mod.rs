@@ -27,7 +27,7 @@ pub enum Prg {
     Aes128Ctr,
     /// `ChaCha20` (RFC 8439). The key is the seed, the nonce is zero, the counter starts at zero.
     ChaCha20,
-    /// AEGIS-128X4 (draft-irtf-cfrg-aegis-aead), used as a stream cipher for each 16,384 bytes of keystream on their own. The
+    /// AEGIS-128X4 (RFC 10032), used as a stream cipher for each 16,384 bytes of keystream on their own. The
     /// key is `seed[0..16]`; the nonce is `seed[16..28]` followed by the 32-bit big-endian number of the 16,384 bytes;
     /// `seed[28..32]` is not used. Twice as fast as AES-128-CTR where there are AES instructions.
     Aegis128X4,

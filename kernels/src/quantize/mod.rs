@@ -48,6 +48,7 @@ use crate::{Backend, Lane, Modulus, Prg, Seed};
 
 pub(crate) use dequantize::Unscale;
 pub use error::{DequantizeError, InvalidQuantizer, QuantizeError, SumOverflow};
+use pass::LANE;
 pub(crate) use pass::{QuantizePass, Scale};
 pub use real::Real;
 
@@ -226,8 +227,10 @@ impl Quantizer {
         let rounding = Key::new(prg, rounding);
         let mut word = [0; 4];
         with_kernel!(backend, kernel => kernel.expand(&rounding, 0, &mut word));
-        let weight_lane =
-            pass::round(weight * self.weight_scale, u32::from_le_bytes(word), self.max_weight_lane);
+        let weight_lane = {
+            let value = weight * self.weight_scale * LANE;
+            pass::round(value, u32::from_le_bytes(word), self.max_weight_lane * LANE)
+        };
         Ok(QuantizePass { scale: self.scale(weight_lane), weight_lane, rounding, update })
     }
 
@@ -235,9 +238,9 @@ impl Quantizer {
         let weight = weight_lane as f64 / self.weight_scale;
         Scale {
             clipping_range: self.clipping_range,
-            factor: (weight / self.max_weight) * (self.top() / (2.0 * self.clipping_range)),
-            middle: self.top() / 2.0,
-            top: self.top(),
+            factor: (weight / self.max_weight) * (self.top() / (2.0 * self.clipping_range)) * LANE,
+            middle: self.top() / 2.0 * LANE,
+            top: self.top() * LANE,
         }
     }
 

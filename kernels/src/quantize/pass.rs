@@ -37,7 +37,7 @@ impl<F: Real> QuantizePass<'_, F> {
     }
 }
 
-/// The map from an element to its place among the lanes.
+/// The map from an element to its place among the lanes, all but the clipping range in units of 2^-32 of a lane.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     pub(super) clipping_range: f64,
@@ -55,15 +55,20 @@ impl Scale {
     }
 }
 
-/// Rounds stochastically to a whole number from 0 to `top`, which is below 2^52.
+/// What one lane is in the units of [`round`].
+pub(super) const LANE: f64 = (1_u64 << 32) as f64;
+
+/// Rounds stochastically to a whole number of lanes from 0 to `top`, which is below 2^52 lanes.
+///
+/// `value` and `top` count 2^-32 of a lane, so that the random word needs no scaling. A power of two changes no digit of
+/// a binary64 and no rounding, but of products near the smallest numbers, and those vanish beside h.
 #[inline(always)]
 pub(super) fn round(value: f64, word: u32, top: f64) -> u64 {
-    const TWO_32: f64 = (1_u64 << 32) as f64;
-    const TWO_52: f64 = (1_u64 << 52) as f64;
-    let offset = (f64::from(word as i32) + 0.5) * (1.0 / TWO_32);
+    const TWO_52_LANES: f64 = LANE * (1_u64 << 52) as f64;
+    let offset = f64::from(word as i32) + 0.5;
     // At 2^52 the last bit of a binary64 counts ones, so adding it rounds and leaves the number in the low bits. A cast
     // would saturate, which costs twenty times as much.
-    (clamp(value + offset, 0.0, top) + TWO_52).to_bits() & ((1 << 52) - 1)
+    (clamp(value + offset, 0.0, top) + TWO_52_LANES).to_bits() & ((1 << 52) - 1)
 }
 
 /// Unlike `f64::clamp` this is two instructions; NaN becomes `low`.

@@ -3,9 +3,7 @@
 use std::fmt::Debug;
 
 /// A float type of updates and means: `f32` or `f64`. The trait is sealed.
-pub trait Real:
-    sealed::Sealed + Copy + Default + PartialEq + Debug + Send + Sync + 'static
-{
+pub trait Real: Sealed + Copy + Default + PartialEq + Debug + Send + Sync + 'static {
     /// The largest relative error of rounding to this type: 2^-24 or 2^-53.
     const UNIT_ROUNDOFF: f64;
 
@@ -19,13 +17,31 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
 }
 
+pub(crate) use sealed::Sealed;
+
 mod sealed {
-    pub trait Sealed {}
+    /// The bits of a float but for its sign: numbers in their order, with all that is not finite at the end.
+    pub trait Sealed {
+        type Magnitude: Ord + Copy + Default;
+
+        const INFINITE: Self::Magnitude;
+
+        fn magnitude(self) -> Self::Magnitude;
+    }
 }
 
 macro_rules! real {
-    ($float:ty) => {
-        impl sealed::Sealed for $float {}
+    ($float:ty, $bits:ty) => {
+        impl Sealed for $float {
+            type Magnitude = $bits;
+
+            const INFINITE: $bits = <$float>::INFINITY.to_bits();
+
+            #[inline(always)]
+            fn magnitude(self) -> $bits {
+                self.abs().to_bits()
+            }
+        }
 
         impl Real for $float {
             // EPSILON is the distance from 1 to the next number, twice the error of rounding.
@@ -46,5 +62,5 @@ macro_rules! real {
     };
 }
 
-real!(f32);
-real!(f64);
+real!(f32, u32);
+real!(f64, u64);

@@ -12,7 +12,10 @@ fn the_expected_backends_are_there() {
     println!("backends of this machine: {}", found.join(", "));
     let expected = std::env::var("EXPECT_BACKENDS").unwrap_or_default();
     for name in expected.split(',').filter(|name| !name.is_empty()) {
-        assert_eq!(name.parse::<Backend>().map(Backend::name), Ok(name));
+        assert!(
+            name.parse::<Backend>().is_ok_and(|found| found.name().starts_with(name)),
+            "{name}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use secagg_kernels::{
     Real, Sign, SumOverflow, pack,
 };
 
-use crate::support::{modulus, on_threads, rng, seed, unit};
+use crate::support::{all_agree, modulus, on_threads, rng, seed, unit};
 
 fn plan(prg: Prg) -> MaskPlan {
     MaskPlan::new(
@@ -22,13 +22,13 @@ fn masked_vector<F: Real>(
     update: &[F],
 ) -> Result<Vec<u8>, ClientPassError> {
     let (plan, rounding) = (plan(prg), seed(9));
-    let pass = ClientPass {
-        backend: Backend::detect(),
-        modulus: modulus(width),
-        quantizer,
-        plan: &plan,
-        rounding: &rounding,
-    };
+    all_agree(|backend| {
+        let (modulus, plan, rounding) = (modulus(width), &plan, &rounding);
+        by(&ClientPass { backend, modulus, quantizer, plan, rounding }, weight, update)
+    })
+}
+
+fn by<F: Real>(pass: &ClientPass, weight: f64, update: &[F]) -> Result<Vec<u8>, ClientPassError> {
     let mut out = vec![0xa5; 3];
     let result = pass.masked_vector(weight, update, &mut out);
     assert_eq!(out[..3], [0xa5; 3]);
@@ -81,6 +81,15 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let one = by(1);
     assert_eq!(by(2), one);
     assert_eq!(by(3), one);
+}
+
+/// Long enough (36 MiB) for stores that go past the cache; 33 bits, so that tiles are no whole number of lines.
+#[test]
+fn a_vector_longer_than_the_caches_is_its_stages() {
+    let quantizer = Quantizer::new(8.0, 1 << 8, 10.0).unwrap();
+    let update: Vec<f32> = (0..9_000_000).map(|i| (i % 1009) as f32 / 100.0).collect();
+    let bytes = masked_vector(33, &quantizer, Prg::Aes128Ctr, 3.0, &update).unwrap();
+    assert!(bytes == staged!(u64, 33, quantizer, Prg::Aes128Ctr, 3.0, &update));
 }
 
 #[test]

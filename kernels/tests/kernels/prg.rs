@@ -83,7 +83,7 @@ fn chacha_oracle(seed: &Seed, first_byte: u64, len: usize) -> Vec<u8> {
     out.split_off(first_byte as usize % 4)
 }
 
-/// The CFRG draft's vector of an initialised AEGIS-128X4 state, blocks 1, 2, 3, 5, 6 and 7 of its four lanes, which the
+/// The vector of draft-irtf-cfrg-aegis-aead-18, which became RFC 10032, of an initialised AEGIS-128X4 state, blocks 1, 2, 3, 5, 6 and 7 of its four lanes, which the
 /// first step's keystream is made of. The nonce ends in 1c1d1e1f, so it is that tile of our keystream.
 #[test]
 fn aegis_gives_the_keystream_of_the_drafts_state() {

@@ -53,6 +53,40 @@ fn names_and_ids_are_read_back() {
 }
 
 #[test]
+fn backends_can_be_denied() {
+    let fastest = Backend::detect();
+    assert_eq!(Backend::detect_except(&[]), fastest);
+    assert_eq!(
+        Backend::detect_except(&Backend::available().collect::<Vec<_>>()),
+        Backend::Portable
+    );
+    assert_eq!(
+        "no-portable,no-avx2,no-avx512,no-neon".parse::<Backend>(),
+        Err(BackendError::AllDenied)
+    );
+    assert_eq!("no-avx2,no-avx512,no-neon".parse(), Ok(Backend::Portable));
+    for wrong in ["no-", "no-sse2", "no-avx2,avx512", "avx2,avx512", "no-avx2,", "avx"] {
+        assert_eq!(wrong.parse::<Backend>(), Err(BackendError::Unknown), "{wrong}");
+    }
+    for denied in Backend::available() {
+        let chosen: Result<Backend, _> = format!("no-{denied}").parse();
+        assert!(chosen.is_ok_and(|chosen| chosen != denied) || denied == fastest, "{denied}");
+    }
+}
+
+/// Where there is VAES, the backend of AES-NI is there beside it, so that both are tested.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn avx2_is_there_with_and_without_vaes() {
+    use secagg_kernels::Avx2;
+    let names: Vec<_> = Backend::available().map(Backend::name).collect();
+    assert_eq!(names.contains(&"avx2-aesni"), Avx2::detect_aesni().is_some());
+    assert_eq!(names.contains(&"avx2"), Avx2::detect() != Avx2::detect_aesni());
+    assert_eq!("avx2".parse().ok(), Avx2::detect().map(Backend::Avx2));
+    assert!("no-avx2".parse::<Backend>().is_ok_and(|other| !other.name().contains("avx2")));
+}
+
+#[test]
 fn debug_says_nothing_about_secrets() {
     assert_eq!(format!("{:?}", seed(1)), "Seed");
     let plan = MaskPlan::new(Prg::ChaCha20, &[(seed(1), Sign::Add)]);

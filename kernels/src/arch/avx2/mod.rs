@@ -4,8 +4,6 @@
     reason = "instructions that not every CPU has, and loads and stores of registers"
 )]
 
-#[cfg(test)]
-mod tests;
 mod ymm;
 
 use std::arch::is_x86_feature_detected;
@@ -58,6 +56,18 @@ impl Avx2 {
     pub fn detect() -> Option<Self> {
         let vaes = Vaes::detect().map(Kernels::Vaes);
         vaes.or_else(|| AesNi::detect().map(Kernels::AesNi)).map(Self)
+    }
+
+    /// Asks the CPU, and does without VAES even where there is some.
+    pub fn detect_aesni() -> Option<Self> {
+        AesNi::detect().map(Kernels::AesNi).map(Self)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            Kernels::Vaes(_) => "avx2",
+            Kernels::AesNi(_) => "avx2-aesni",
+        }
     }
 
     pub(crate) fn kernel(self) -> Kernels {

@@ -25,6 +25,7 @@ pub(super) fn by_groups<G: Groups, S: Sink>(
     len: usize,
     sink: &mut S,
 ) {
+    const { assert!(G::BYTES.is_power_of_two() && BUFFER.is_multiple_of(G::BYTES), "whole groups") };
     if len == 0 {
         return;
     }
@@ -47,7 +48,7 @@ pub(super) fn by_groups<G: Groups, S: Sink>(
 
 /// Zeros that the compiler cannot leave out; `Zeroize` writes one byte at a time, which took longer than to fill the buffer.
 #[inline(always)]
-pub(super) fn wipe<W: Word + Default, const N: usize>(secret: &mut [W; N]) {
+pub(crate) fn wipe<W: Word + Default>(secret: &mut [W]) {
     secret.fill(W::default());
     optimization_barrier(secret);
 }

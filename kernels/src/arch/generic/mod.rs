@@ -8,13 +8,15 @@ mod chacha20;
 mod groups;
 mod pack;
 
+use crate::arch::memory::prefetch;
 use crate::arch::register::{AesRegister, ChaChaRegister, Register};
 use crate::mask::Masks;
 use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
 use crate::{Lane, Real, Sign};
 
-use groups::{Groups, Parts, by_groups, wipe};
+pub(crate) use groups::wipe;
+use groups::{Groups, Parts, by_groups};
 pub(crate) use pack::{pack, unpack, unpack_add};
 
 /// A token, and the registers whose instructions it proves.
@@ -168,11 +170,14 @@ impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
         let count = keystream.len() / 4;
         let lanes = self.lanes.split_off_mut(..count).expect(COVERED);
         let elements = self.elements.split_off(..count).expect(COVERED);
+        prefetch(elements);
         self.finite &= quantize_words(*self.scale, elements, keystream, lanes);
     }
 }
 
 /// Quantizes as many elements as there are words, and says whether all were finite.
+///
+/// The largest magnitude says whether all are finite, in half the instructions of asking each.
 ///
 /// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be vectorised.
 #[inline(always)]
@@ -182,13 +187,12 @@ fn quantize_words<F: Real, L: Lane>(
     words: &[u8],
     lanes: &mut [L],
 ) -> bool {
-    let mut finite = true;
+    let mut largest = F::Magnitude::default();
     for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(words.as_chunks().0) {
-        let element = element.to_f64();
-        finite &= element.is_finite();
-        *lane = L::from_u64(scale.lane(element, u32::from_le_bytes(*word)));
+        largest = largest.max(element.magnitude());
+        *lane = L::from_u64(scale.lane(element.to_f64(), u32::from_le_bytes(*word)));
     }
-    finite
+    largest < F::INFINITE
 }
 
 /// Turns sums into means. Answers the index of the first sum that honest clients cannot make.
