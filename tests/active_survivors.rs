@@ -297,7 +297,8 @@ fn the_server_takes_confirmations_of_survivors_alone_and_once() {
 /// A survivor that confirmed nothing has not been told whom to unmask.
 #[test]
 fn the_server_takes_no_shares_from_who_did_not_confirm() {
-    let silent = five().drop(5, CONFIRM).inject(5, Stage::Unmask, said_by_the_first::<RevealedShares>);
+    let silent =
+        five().drop(5, CONFIRM).inject(5, Stage::Unmask, said_by_the_first::<RevealedShares>);
     ignored(silent, 5, Stage::Unmask, ClientMisbehaved::NotExpected);
 }
 

@@ -23,7 +23,12 @@ fn too_few_answers_end_the_round_at_every_stage() {
             let have = need as usize - 1;
             let abort = Abort::TooFew { stage, have, need: need as usize };
             aborts(cohort(), &silent, stage, abort);
-            aborts(cohort(), &[1, 2, 3, 4, 5], stage, Abort::TooFew { stage, have: 0, need: need as usize });
+            aborts(
+                cohort(),
+                &[1, 2, 3, 4, 5],
+                stage,
+                Abort::TooFew { stage, have: 0, need: need as usize },
+            );
         }
     }
 }

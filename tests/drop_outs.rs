@@ -24,10 +24,7 @@ fn end_well(clients: u64, stages: &'static [Stage], cohort: impl Fn() -> Cohort)
 }
 
 /// All ways in which clients 1 to `clients` can drop.
-fn schedules(
-    clients: u64,
-    stages: &'static [Stage],
-) -> impl Iterator<Item = Vec<(u64, Stage)>> {
+fn schedules(clients: u64, stages: &'static [Stage]) -> impl Iterator<Item = Vec<(u64, Stage)>> {
     let ways = stages.len() + 1;
     (0..ways.pow(clients as u32)).map(move |number| {
         let digit = |client: u64| number / ways.pow(client as u32 - 1) % ways;

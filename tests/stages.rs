@@ -2,8 +2,8 @@
 //! that is due is read. And messages of other sessions, as they came and with this session's name.
 
 use secagg::message::{
-    AdvertisedKeys, CollectRequest, ConfirmRequest, Confirmation, MaskedVector,
-    RevealedShares, SealedShares, SetupRequest, ShareKeysRequest, UnmaskRequest,
+    AdvertisedKeys, CollectRequest, ConfirmRequest, Confirmation, MaskedVector, RevealedShares,
+    SealedShares, SetupRequest, ShareKeysRequest, UnmaskRequest,
 };
 use secagg::server::Collecting;
 use secagg::{

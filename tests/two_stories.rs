@@ -91,7 +91,8 @@ fn in_an_active_round_nobody_answers_to_half_a_story() {
     let signed = confirmations(&mut scene, stories);
     for client in 1..=5 {
         let survived = client <= 3;
-        let told: Vec<_> = signed.iter().copied().filter(|&(id, _)| (id <= 3) == survived).collect();
+        let told: Vec<_> =
+            signed.iter().copied().filter(|&(id, _)| (id <= 3) == survived).collect();
         let have = told.len() - 1;
         let reason = ServerMisbehaved::TooFewConfirmations { have, need: 3 };
         assert_eq!(unmask(&mut scene, client, survived, &told), Err(reason.into()));

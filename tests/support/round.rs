@@ -109,16 +109,10 @@ impl<F: Real> Round<F> {
     }
 
     /// A client refused at a stage for this reason, and said no more.
-    pub fn assert_refused(
-        &self,
-        client: u64,
-        stage: Stage,
-        reason: impl Into<Refused>,
-    ) -> &Self {
+    pub fn assert_refused(&self, client: u64, stage: Stage, reason: impl Into<Refused>) -> &Self {
         let client = ClientId(client);
         assert_eq!(self.log.refusals.get(&client), Some(&(stage, reason.into())));
-        let said =
-            |sent: &&Sent| sent.client == client && !sent.from_server && sent.stage >= stage;
+        let said = |sent: &&Sent| sent.client == client && !sent.from_server && sent.stage >= stage;
         assert_eq!(self.messages().filter(said).count(), 0);
         self
     }

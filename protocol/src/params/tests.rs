@@ -175,7 +175,9 @@ fn parameters_survive_their_encoding() {
         .max_weight(1e6)
         .modulus_range(1 << 17)
         .prg(Prg::ChaCha20);
-    for params in [built(Params::secagg(3, 0, 2)), built(odd)] {
+    let active = Params::secagg(9, 1, 7).threat_model(ThreatModel::ActiveServer);
+    let active = active.corrupted_neighbours(3);
+    for params in [built(Params::secagg(3, 0, 2)), built(odd), built(active)] {
         assert_eq!(decoded(&encoded(&params)), Ok(params));
     }
 }
@@ -185,6 +187,8 @@ const DEGREE: usize = HEADER_LEN + 4 + 8;
 const CLIPPING_RANGE: usize = DEGREE + 4 + 4;
 const WIDTH: usize = CLIPPING_RANGE + 3 * 8;
 const PRG: usize = WIDTH + 1;
+const THREAT_MODEL: usize = PRG + 1;
+const CORRUPTED_NEIGHBOURS: usize = THREAT_MODEL + 1;
 
 #[test]
 fn a_degree_that_building_would_change_is_not_decoded() {
@@ -202,7 +206,11 @@ fn a_degree_that_building_would_change_is_not_decoded() {
 fn fields_without_a_meaning_are_not_decoded() {
     let bytes = encoded(&built(Params::secagg(3, 1, 2)));
     // Widths beyond 127 would also overflow the shift that makes a range of them.
-    for (at, values) in [(WIDTH, [0, 65, 127, 128, 255]), (PRG, [0, 4, 64, 128, 255])] {
+    for (at, values) in [
+        (WIDTH, [0, 65, 127, 128, 255]),
+        (PRG, [0, 4, 64, 128, 255]),
+        (THREAT_MODEL, [2, 3, 64, 128, 255]),
+    ] {
         for value in values {
             let mut bytes = bytes.clone();
             bytes[at] = value;
@@ -220,6 +228,78 @@ fn numbers_that_are_none_are_not_decoded() {
             assert!(matches!(decoded(&bytes), Err(Malformed::Params(_))), "{value}");
         }
     }
+}
+
+/// So many colluders that they could recover a secret, or one less.
+#[test]
+fn a_threshold_is_above_the_colluders() {
+    let with = |corrupted| Params::secagg(10, 1, 5).corrupted_neighbours(corrupted);
+    assert_eq!(built(with(4)).corrupted_neighbours(), 4);
+    assert_eq!(built(Params::secagg(10, 1, 5)).corrupted_neighbours(), 4);
+    for corrupted_neighbours in [5, u32::MAX] {
+        let error = refused(with(corrupted_neighbours));
+        let least = corrupted_neighbours.saturating_add(1);
+        let (threshold, neighbours) = (5, 9);
+        let expected = InvalidParams::CorruptedNeighbours {
+            threshold,
+            neighbours,
+            corrupted_neighbours,
+            least,
+        };
+        assert_eq!(error, expected);
+    }
+}
+
+/// Of nine neighbours and c colluders, 9 + c shares can be had; less than twice the threshold.
+#[test]
+fn two_stories_take_more_shares_than_an_active_server_can_have() {
+    let with = |threshold| Params::secagg(10, 1, threshold).threat_model(ThreatModel::ActiveServer);
+    for (threshold, most) in [(5, 0), (6, 2), (7, 4), (8, 6), (9, 8)] {
+        assert_eq!(built(with(threshold)).corrupted_neighbours(), most);
+        let error = refused(with(threshold).corrupted_neighbours(most + 1));
+        assert!(matches!(error, InvalidParams::CorruptedNeighbours { .. }), "{error}");
+    }
+    let error = refused(with(4));
+    let corrupted_neighbours = 0;
+    let expected = InvalidParams::CorruptedNeighbours {
+        threshold: 4,
+        neighbours: 9,
+        corrupted_neighbours,
+        least: 5,
+    };
+    assert_eq!(error, expected);
+}
+
+/// Three shares may become four, so two are no more than half.
+#[test]
+fn the_neighbour_that_an_odd_degree_may_add_counts() {
+    let with = |clients, threshold| {
+        let params = Params::secagg_plus(clients, 1, 3, threshold);
+        params.threat_model(ThreatModel::ActiveServer)
+    };
+    let least = 3;
+    let expected = InvalidParams::CorruptedNeighbours {
+        threshold: 2,
+        neighbours: 4,
+        corrupted_neighbours: 0,
+        least,
+    };
+    assert_eq!(refused(with(10, 2)), expected);
+    assert_eq!(built(with(10, 3)).corrupted_neighbours(), 1);
+    // Four clients have three neighbours each, and never more.
+    assert_eq!(built(with(4, 2)).corrupted_neighbours(), 0);
+}
+
+#[test]
+fn colluders_that_the_threshold_does_not_bear_are_not_decoded() {
+    let mut bytes = encoded(&built(Params::secagg(3, 1, 2)));
+    bytes[CORRUPTED_NEIGHBOURS] = 2;
+    let refused = decoded(&bytes);
+    let expected = matches!(
+        refused,
+        Err(Malformed::Params(InvalidParams::CorruptedNeighbours { corrupted_neighbours: 2, .. }))
+    );
+    assert!(expected, "{refused:?}");
 }
 
 /// The largest numbers that the wire can carry must not overflow on the way to a refusal.
