@@ -47,7 +47,8 @@ fn source(named: &str) -> PathBuf {
 
 /// The names of the tests in a file.
 fn tests_in(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let attributed = lines.windows(2).filter(|pair| pair[0] == "#[test]");
     let name = |pair: &[&str]| pair[1].strip_prefix("fn ")?.split('(').next().map(str::to_owned);

@@ -87,7 +87,7 @@ fn unmask(
 fn in_an_active_round_nobody_answers_to_half_a_story() {
     let mut scene = five(ThreatModel::ActiveServer, 3);
     up_to_the_survivors(&mut scene);
-    let stories = 0b001100;
+    let stories = 0b00_1100;
     let signed = confirmations(&mut scene, stories);
     for client in 1..=5 {
         let survived = client <= 3;
