@@ -1,12 +1,10 @@
-//! Survivors where the server may be active: clients sign one set, and reveal shares for that one alone,
-//! once enough neighbours have signed it too. In each story the lie is told to client 1.
+//! Unmasking where the server may be active: clients reveal shares for the survivors alone that they have
+//! signed, once enough neighbours have signed them too. In each story the lie is told to client 1.
 
-use secagg::message::{
-    AdvertisedKeys, ConfirmRequest, Confirmation, Message, RevealedShares, UnmaskRequest,
-};
+use secagg::message::{AdvertisedKeys, Confirmation, Message, RevealedShares, UnmaskRequest};
 use secagg::{
-    Abort, ClientId, ClientMisbehaved, Malformed, Policy, Refused, Rejected, ServerMisbehaved,
-    SessionId, Signature, Stage, ThreatModel,
+    Abort, ClientId, ClientMisbehaved, Malformed, Refused, Rejected, ServerMisbehaved, SessionId,
+    Signature, Stage, ThreatModel,
 };
 use secagg_tests::{Cohort, Log, SESSION, wire};
 
@@ -27,88 +25,6 @@ fn twelve() -> Cohort {
 
 fn ids(ids: &[u64]) -> Vec<ClientId> {
     ids.iter().copied().map(ClientId).collect()
-}
-
-/// Client 1 refuses to sign these survivors. It sent its vector before, so the sum is of all.
-fn unsigned(cohort: Cohort, survivors: &[u64], reason: impl Into<Refused>) {
-    let survivors = ids(survivors);
-    let edit = move |request: &mut ConfirmRequest| request.survivors.clone_from(&survivors);
-    let round = cohort.edit(1, edit).run::<f64>();
-    round.assert_refused(1, CONFIRM, reason).assert_mean();
-}
-
-#[test]
-fn survivors_to_confirm_without_the_client_itself() {
-    unsigned(five(), &[2, 3, 4, 5], ServerMisbehaved::SurvivorsOmitSelf);
-    unsigned(five(), &[], ServerMisbehaved::SurvivorsOmitSelf);
-}
-
-#[test]
-fn survivors_to_confirm_that_are_no_members() {
-    unsigned(five(), &[1, 2, 3, 4, 9], ServerMisbehaved::UnknownSurvivor(ClientId(9)));
-    let gone = active(Cohort::secagg(6)).drop(6, Stage::Setup);
-    unsigned(gone, &[1, 2, 3, 4, 6], ServerMisbehaved::UnknownSurvivor(ClientId(6)));
-}
-
-/// A member, but no mask of its is in anyone's vector.
-#[test]
-fn survivors_to_confirm_that_shared_no_keys() {
-    let cohort = active(Cohort::secagg(6)).drop(6, Stage::ShareKeys);
-    unsigned(cohort, &[1, 2, 3, 4, 5, 6], ServerMisbehaved::UnknownSurvivor(ClientId(6)));
-}
-
-#[test]
-fn survivors_to_confirm_below_the_threshold() {
-    unsigned(five(), &[1, 2, 3], ServerMisbehaved::TooFewSurvivors { have: 2, need: 3 });
-}
-
-#[test]
-fn survivors_to_confirm_twice_or_out_of_order() {
-    unsigned(five(), &[1, 2, 2, 3, 4], Malformed::Order);
-    unsigned(five(), &[1, 3, 2, 4], Malformed::Order);
-}
-
-/// All of them count, not the neighbours alone.
-#[test]
-fn survivors_to_confirm_below_the_policy() {
-    let cohort = |floor| {
-        let policy = Policy { min_survivors: floor, ..Policy::default() };
-        twelve().policy(1, policy)
-    };
-    let reason = ServerMisbehaved::SurvivorsBelowPolicy { found: 11, floor: 12 };
-    let lonely = *far(&[1]).last().expect("a client that is no neighbour");
-    let survivors: Vec<_> = (1..=12).filter(|&client| client != lonely).collect();
-    unsigned(cohort(12), &survivors, reason);
-    cohort(12).run::<f64>().assert_mean_of(1..=12);
-}
-
-/// Client 1's own neighbourhood is whole, and so it would help to unmask a part of the survivors.
-#[test]
-fn survivors_to_confirm_in_two_parts() {
-    let near = near(1);
-    let mut survivors = [near.clone(), far(&near)].concat();
-    survivors.sort_unstable();
-    let (survivors_told, part) = (survivors.len(), near.len());
-    assert_eq!((survivors_told, part), (8, 5));
-    let reason = ServerMisbehaved::Disconnected { survivors: survivors_told, part };
-    unsigned(twelve(), &survivors, reason);
-}
-
-/// A client of the twelve and its neighbours.
-fn near(client: u64) -> Vec<u64> {
-    let graph = twelve().run::<f64>().neighbours();
-    let neighbours = graph[&ClientId(client)].iter().map(|client| client.0);
-    neighbours.chain([client]).collect()
-}
-
-/// Those of the twelve that are not among these, and no neighbours of theirs.
-fn far(from: &[u64]) -> Vec<u64> {
-    let graph = twelve().run::<f64>().neighbours();
-    let is_far = |client: &u64| {
-        let near = &graph[&ClientId(*client)];
-        from.iter().all(|from| from != client && !near.contains(&ClientId(*from)))
-    };
-    (1..=12).filter(is_far).collect()
 }
 
 /// Client 1 has confirmed, and refuses to reveal anything.
@@ -200,7 +116,7 @@ fn a_confirmation_of_a_client_that_dropped() {
 /// It is a survivor's, over the same survivors; but of the shares of client 1's neighbours it has none.
 #[test]
 fn a_true_confirmation_of_a_distant_survivor() {
-    let distant = *far(&[1]).last().expect("a client that is no neighbour");
+    let distant = *twelve().run::<f64>().far(&[1]).last().expect("a client that is no neighbour");
     let signature = confirmation(twelve(), distant);
     let add = move |request: &mut UnmaskRequest| {
         request.confirmations.push((ClientId(distant), signature));
@@ -311,7 +227,7 @@ fn a_round_with_too_few_confirmations_ends() {
 /// Enough confirm, but of client 1's neighbours only two.
 #[test]
 fn a_neighbourhood_with_too_few_confirmations_ends_the_round() {
-    let gone = near(1).into_iter().filter(|&client| client != 1).take(2);
+    let gone = twelve().run::<f64>().near(1).into_iter().filter(|&client| client != 1).take(2);
     let round = gone.fold(twelve(), |cohort, client| cohort.drop(client, CONFIRM)).run::<f64>();
     round.assert_as_predicted();
     let Abort::TooFewNeighbours { stage, client, .. } = round.abort() else {

@@ -38,7 +38,9 @@ fn rows() -> Vec<Row> {
 fn source(named: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match named.split("::").collect::<Vec<_>>()[..] {
-        ["secagg", module] => root.join(format!("protocol/src/{module}/tests.rs")),
+        ["secagg", ref module @ ..] => {
+            root.join(format!("protocol/src/{}/tests.rs", module.join("/")))
+        }
         ["secagg_kernels", file] => root.join(format!("kernels/tests/kernels/{file}.rs")),
         [file] => root.join(format!("tests/{file}.rs")),
         _ => panic!("{named} names no file of tests"),

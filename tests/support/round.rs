@@ -122,6 +122,22 @@ impl<F: Real> Round<F> {
         neighbours(&self.log, &self.params)
     }
 
+    /// A client and its neighbours, ascending.
+    pub fn near(&self, client: u64) -> Vec<u64> {
+        let graph = self.neighbours();
+        let neighbours = graph[&ClientId(client)].iter().map(|client| client.0);
+        let mut near: Vec<_> = neighbours.chain([client]).collect();
+        near.sort_unstable();
+        near
+    }
+
+    /// Clients that are not among some, and no neighbours of theirs, ascending.
+    pub fn far(&self, from: &[u64]) -> Vec<u64> {
+        let near: Clients =
+            from.iter().flat_map(|&client| self.near(client)).map(ClientId).collect();
+        (&self.cohort() - &near).into_iter().map(|client| client.0).collect()
+    }
+
     /// The whole cohort.
     pub fn cohort(&self) -> Clients {
         self.updates.keys().copied().collect()
