@@ -17,11 +17,7 @@ fn five() -> Cohort {
 /// Client 1 refuses at a stage for this reason, and says no more in this round.
 fn refuses(cohort: Cohort, stage: Stage, reason: impl Into<Refused>) -> Round<f64> {
     let round = cohort.run::<f64>();
-    assert_eq!(round.log.refusals.get(&ClientId(1)), Some(&(stage, reason.into())));
-    let answered = |sent: &&secagg_tests::Sent| {
-        sent.client == ClientId(1) && !sent.from_server && sent.stage >= stage
-    };
-    assert_eq!(round.messages().filter(answered).count(), 0);
+    round.assert_refused(1, stage, reason);
     round
 }
 

@@ -6,10 +6,10 @@ use secagg::kernels::{DequantizeError, Prg};
 use secagg::message::{Message, SetupRequest};
 use secagg::server::Setup;
 use secagg::{
-    Abort, Amount, ClientId, InvalidParams, Malformed, Misuse, Params, ParamsBuilder,
-    QuantizationRange,
+    Abort, Amount, ClientId, Directory, InvalidParams, Malformed, Misuse, Params, ParamsBuilder,
+    QuantizationRange, ThreatModel,
 };
-use secagg_tests::{Cohort, SESSION};
+use secagg_tests::{Cohort, SESSION, identity};
 
 fn refused(builder: ParamsBuilder) -> InvalidParams {
     builder.build().expect_err("invalid parameters")
@@ -53,6 +53,31 @@ fn everyone_is_sent_the_parameters() {
     for message in outgoing {
         let (session, request) = SetupRequest::decode(&message.message).expect("a message");
         assert_eq!((session, &request.params), (SESSION, &params));
+    }
+}
+
+/// Two of a cohort of three, or four.
+fn open_signed(params: Params, entries: u64) -> Result<usize, Misuse> {
+    let entry = |id| (ClientId(id), identity(ClientId(id)).verifying_key());
+    let directory = Directory::new((1..=entries).map(entry)).expect("a sound directory");
+    let cohort = [1, 2, 3].map(ClientId);
+    Setup::open_signed(params, SESSION, &cohort, b"", &directory).map(|(_, sent)| sent.len())
+}
+
+#[test]
+fn an_active_round_opens_with_a_directory_alone() {
+    let active = || Params::secagg(3, 1, 2).threat_model(ThreatModel::ActiveServer).build();
+    let active = || active().expect("valid parameters");
+    assert_eq!(open(active(), &[1, 2, 3]), Err(Misuse::NoDirectory));
+    assert_eq!(open_signed(active(), 4), Ok(3));
+}
+
+#[test]
+fn everyone_who_is_invited_is_in_the_directory() {
+    for threat_model in ThreatModel::ALL {
+        let params = Params::secagg(3, 1, 2).threat_model(threat_model).build();
+        let misuse = Misuse::NotInDirectory(ClientId(3));
+        assert_eq!(open_signed(params.expect("valid parameters"), 2), Err(misuse));
     }
 }
 

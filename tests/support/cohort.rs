@@ -8,14 +8,14 @@ use rand_core::SeedableRng;
 use secagg::kernels::Real;
 use secagg::message::Message;
 use secagg::{
-    Amount, ClientId, Directory, Identity, Params, ParamsBuilder, Policy, Stage, ThreatModel,
-    Workflow,
+    Amount, ClientId, Directory, Identity, Params, ParamsBuilder, Policy, SessionId, Stage,
+    ThreatModel, Workflow,
 };
 
 use crate::member::{Member, identity, invented};
 use crate::network::{Network, Seat};
 use crate::script::{Script, Way};
-use crate::{APPLICATION, Log, Round, SESSION};
+use crate::{APPLICATION, Log, Round, SESSION, Scene};
 
 type Settings = Box<dyn Fn(ParamsBuilder) -> ParamsBuilder>;
 
@@ -30,6 +30,7 @@ pub struct Cohort {
     threshold: Amount,
     settings: Vec<Settings>,
     threat_model: ThreatModel,
+    session: SessionId,
     script: Script,
     seed: u64,
 }
@@ -56,6 +57,7 @@ impl Cohort {
             threshold: Amount::Fraction(2.0 / 3.0),
             settings: Vec::new(),
             threat_model: ThreatModel::HonestButCurious,
+            session: SESSION,
             script: Script::default(),
             seed: 1,
         }
@@ -87,6 +89,13 @@ impl Cohort {
     #[must_use]
     pub fn against(mut self, threat_model: ThreatModel) -> Self {
         self.threat_model = threat_model;
+        self
+    }
+
+    /// Gives the round another session id.
+    #[must_use]
+    pub fn session(mut self, session: SessionId) -> Self {
+        self.session = session;
         self
     }
 
@@ -222,7 +231,7 @@ impl Cohort {
 
     /// Runs the round, with updates and mean of the type `F`.
     pub fn run<F: Real>(self) -> Round<F> {
-        let params = self.params();
+        let (params, session) = (self.params(), self.session);
         let cohort: Vec<_> = self.members.keys().copied().collect();
         let updates = self.updates::<F>();
         let drops = self.script.drops.clone();
@@ -233,9 +242,16 @@ impl Cohort {
             Some(directory) => workflow.directory(directory),
             None => workflow,
         };
-        let outcome = workflow.run::<F>(params.clone(), SESSION, &cohort, APPLICATION);
+        let outcome = workflow.run::<F>(params.clone(), session, &cohort, APPLICATION);
         let report = workflow.report().clone();
         Round { params, updates, drops, outcome, report, log: network.into_log() }
+    }
+
+    /// The round before its first message, for a test that is the server itself.
+    pub fn scene<F: Real>(&self) -> Scene<F> {
+        let (updates, directory) = (self.updates::<F>(), self.directory());
+        let seats = self.seats(&updates, directory.as_ref());
+        Scene { params: self.params(), session: self.session, directory, seats }
     }
 
     fn params(&self) -> Params {

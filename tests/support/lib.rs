@@ -20,7 +20,9 @@ mod cohort;
 mod member;
 mod network;
 pub mod plain;
+mod ring;
 mod round;
+mod scene;
 mod script;
 pub mod wire;
 
@@ -28,6 +30,7 @@ pub use cohort::Cohort;
 pub use member::identity;
 pub use network::{Log, Sent};
 pub use round::Round;
+pub use scene::Scene;
 
 use secagg::{SessionId, Stage, ThreatModel};
 

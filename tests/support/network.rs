@@ -13,6 +13,7 @@ use secagg::{Client, ClientId, Driver, Outgoing, Refused, Rejected, Stage};
 use crate::script::{Script, Way};
 
 /// A client in its seat.
+#[derive(Debug)]
 pub(crate) struct Seat<F> {
     client: Client,
     weight: f64,
@@ -25,7 +26,7 @@ impl<F: Real> Seat<F> {
         Self { client, weight, update, rng }
     }
 
-    fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>, Refused> {
+    pub(crate) fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>, Refused> {
         let client = core::mem::replace(&mut self.client, Client::Finished);
         let (next, reply) = client.answer(request, self.weight, &self.update, &mut self.rng)?;
         self.client = next;

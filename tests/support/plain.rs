@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secagg::kernels::Real;
 use secagg::message::ShareKeysRequest;
-use secagg::{Abort, ClientId, Stage};
+use secagg::{Abort, ClientId, Params, Stage, ThreatModel};
 
 use crate::Log;
+use crate::ring::ring;
 
 /// A set of clients.
 pub type Clients = BTreeSet<ClientId>;
@@ -31,9 +32,27 @@ pub fn weighted_mean<'a, F: Real>(
     sum.iter().map(|sum| sum / total).collect()
 }
 
-/// The graph that the server told its clients. Who was gone by then is still its neighbours'
-/// neighbour.
-pub fn neighbours(log: &Log) -> Neighbours {
+/// The graph: as the server told its clients, or where it may be active, as they find it themselves.
+pub fn neighbours(log: &Log, params: &Params) -> Neighbours {
+    match params.threat_model() {
+        ThreatModel::ActiveServer => found(log, params.degree()),
+        _ => told(log),
+    }
+}
+
+/// All are told the same.
+fn found(log: &Log, degree: u32) -> Neighbours {
+    let mut requests = log.sent.iter().filter(|sent| sent.from_server);
+    let Some(sent) = requests.find(|sent| sent.stage == Stage::ShareKeys) else {
+        return Neighbours::new();
+    };
+    let request: ShareKeysRequest = log.message(sent.client.0).expect("the client was asked");
+    let members: Vec<_> = request.peers.iter().map(|&(peer, _)| peer).collect();
+    ring(&members, degree, &request.roster)
+}
+
+/// Who was gone by then is still its neighbours' neighbour.
+fn told(log: &Log) -> Neighbours {
     let told = log.sent.iter().filter(|sent| sent.from_server && sent.stage == Stage::ShareKeys);
     let told: Clients = told.map(|sent| sent.client).collect();
     let mut graph = Neighbours::new();
@@ -74,10 +93,8 @@ impl Attendance {
     ///
     /// # Errors
     /// The abort that the round must end with.
-    pub fn survivors(&self, graph: &Neighbours, threshold: usize) -> Result<Clients, Abort> {
-        let enough = |stage, have, need| {
-            if have < need { Err(Abort::TooFew { stage, have, need }) } else { Ok(()) }
-        };
+    pub fn survivors(&self, graph: &Neighbours, params: &Params) -> Result<Clients, Abort> {
+        let threshold = params.threshold() as usize;
         enough(Stage::Setup, self.at(Stage::Setup).len(), threshold + 1)?;
         let sharing = self.sharing(graph, threshold)?;
         let survivors = &sharing & &self.at(Stage::CollectMaskedVectors);
@@ -85,10 +102,34 @@ impl Attendance {
         let masked = masked(graph, &sharing, &survivors);
         reach(Stage::CollectMaskedVectors, graph, &masked, &survivors, threshold)?;
         connected(graph, &survivors)?;
-        let unmaskers = &survivors & &self.at(Stage::Unmask);
+        let asked = match params.threat_model() {
+            ThreatModel::ActiveServer => self.backed(graph, &masked, &survivors, threshold)?,
+            _ => survivors.clone(),
+        };
+        let unmaskers = &asked & &self.at(Stage::Unmask);
         enough(Stage::Unmask, unmaskers.len(), threshold)?;
         reach(Stage::Unmask, graph, &masked, &unmaskers, threshold)?;
         Ok(survivors)
+    }
+
+    /// Of the survivors those that confirmed, and have enough neighbours that did: the others would
+    /// not unmask.
+    fn backed(
+        &self,
+        graph: &Neighbours,
+        masked: &Clients,
+        survivors: &Clients,
+        threshold: usize,
+    ) -> Result<Clients, Abort> {
+        let stage = Stage::ConfirmSurvivors;
+        let confirmed = survivors & &self.at(stage);
+        enough(stage, confirmed.len(), threshold + 1)?;
+        let enough_of = |client: &&ClientId| {
+            graph[*client].iter().filter(|near| confirmed.contains(near)).count() >= threshold
+        };
+        let backed = confirmed.iter().filter(enough_of).copied().collect();
+        reach(stage, graph, masked, &backed, threshold)?;
+        Ok(backed)
     }
 
     /// U2: who shared its keys and has enough neighbours that did.
@@ -112,6 +153,10 @@ impl Attendance {
         reach(stage, graph, &answered, &answered, threshold)?;
         Ok(sharing)
     }
+}
+
+fn enough(stage: Stage, have: usize, need: usize) -> Result<(), Abort> {
+    if have < need { Err(Abort::TooFew { stage, have, need }) } else { Ok(()) }
 }
 
 /// The part of the lowest id, grown by one ring of neighbours after the other, must be all.

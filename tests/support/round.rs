@@ -65,8 +65,7 @@ impl<F: Real> Round<F> {
     /// Whoever was silent: the round came to what the plain model says, be it a mean or an abort.
     pub fn assert_as_predicted(&self) -> &Self {
         let attendance = Attendance::new(self.cohort(), self.drops.clone());
-        let threshold = self.params.threshold() as usize;
-        match attendance.survivors(&self.neighbours(), threshold) {
+        match attendance.survivors(&self.neighbours(), &self.params) {
             Ok(survivors) => self.assert_mean_of(survivors.into_iter().map(|client| client.0)),
             Err(abort) => {
                 assert_eq!(self.abort(), abort, "{:?}", self.drops);
@@ -109,9 +108,34 @@ impl<F: Real> Round<F> {
         self.log.refusals.get(&ClientId(client)).map(|(_, refused)| refused)
     }
 
-    /// The graph that the server told its clients.
+    /// A client refused at a stage for this reason, and said no more.
+    pub fn assert_refused(&self, client: u64, stage: Stage, reason: impl Into<Refused>) -> &Self {
+        let client = ClientId(client);
+        assert_eq!(self.log.refusals.get(&client), Some(&(stage, reason.into())));
+        let said = |sent: &&Sent| sent.client == client && !sent.from_server && sent.stage >= stage;
+        assert_eq!(self.messages().filter(said).count(), 0);
+        self
+    }
+
+    /// The graph that the server told its clients, or that they found.
     pub fn neighbours(&self) -> Neighbours {
-        neighbours(&self.log)
+        neighbours(&self.log, &self.params)
+    }
+
+    /// A client and its neighbours, ascending.
+    pub fn near(&self, client: u64) -> Vec<u64> {
+        let graph = self.neighbours();
+        let neighbours = graph[&ClientId(client)].iter().map(|client| client.0);
+        let mut near: Vec<_> = neighbours.chain([client]).collect();
+        near.sort_unstable();
+        near
+    }
+
+    /// Clients that are not among some, and no neighbours of theirs, ascending.
+    pub fn far(&self, from: &[u64]) -> Vec<u64> {
+        let near: Clients =
+            from.iter().flat_map(|&client| self.near(client)).map(ClientId).collect();
+        (&self.cohort() - &near).into_iter().map(|client| client.0).collect()
     }
 
     /// The whole cohort.

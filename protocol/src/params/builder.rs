@@ -200,3 +200,6 @@ impl ParamsBuilder {
         if dimension < limit { Ok(()) } else { Err(InvalidParams::Dimension(dimension)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

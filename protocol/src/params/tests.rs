@@ -175,7 +175,9 @@ fn parameters_survive_their_encoding() {
         .max_weight(1e6)
         .modulus_range(1 << 17)
         .prg(Prg::ChaCha20);
-    for params in [built(Params::secagg(3, 0, 2)), built(odd)] {
+    let active = Params::secagg(9, 1, 7).threat_model(ThreatModel::ActiveServer);
+    let active = active.corrupted_neighbours(3);
+    for params in [built(Params::secagg(3, 0, 2)), built(odd), built(active)] {
         assert_eq!(decoded(&encoded(&params)), Ok(params));
     }
 }
@@ -185,6 +187,8 @@ const DEGREE: usize = HEADER_LEN + 4 + 8;
 const CLIPPING_RANGE: usize = DEGREE + 4 + 4;
 const WIDTH: usize = CLIPPING_RANGE + 3 * 8;
 const PRG: usize = WIDTH + 1;
+const THREAT_MODEL: usize = PRG + 1;
+const CORRUPTED_NEIGHBOURS: usize = THREAT_MODEL + 1;
 
 #[test]
 fn a_degree_that_building_would_change_is_not_decoded() {
@@ -202,7 +206,11 @@ fn a_degree_that_building_would_change_is_not_decoded() {
 fn fields_without_a_meaning_are_not_decoded() {
     let bytes = encoded(&built(Params::secagg(3, 1, 2)));
     // Widths beyond 127 would also overflow the shift that makes a range of them.
-    for (at, values) in [(WIDTH, [0, 65, 127, 128, 255]), (PRG, [0, 4, 64, 128, 255])] {
+    for (at, values) in [
+        (WIDTH, [0, 65, 127, 128, 255]),
+        (PRG, [0, 4, 64, 128, 255]),
+        (THREAT_MODEL, [2, 3, 64, 128, 255]),
+    ] {
         for value in values {
             let mut bytes = bytes.clone();
             bytes[at] = value;
@@ -220,6 +228,18 @@ fn numbers_that_are_none_are_not_decoded() {
             assert!(matches!(decoded(&bytes), Err(Malformed::Params(_))), "{value}");
         }
     }
+}
+
+#[test]
+fn colluders_that_the_threshold_does_not_bear_are_not_decoded() {
+    let mut bytes = encoded(&built(Params::secagg(3, 1, 2)));
+    bytes[CORRUPTED_NEIGHBOURS] = 2;
+    let refused = decoded(&bytes);
+    let expected = matches!(
+        refused,
+        Err(Malformed::Params(InvalidParams::CorruptedNeighbours { corrupted_neighbours: 2, .. }))
+    );
+    assert!(expected, "{refused:?}");
 }
 
 /// The largest numbers that the wire can carry must not overflow on the way to a refusal.
