@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -42,6 +42,15 @@ enum Role {
 }
 
 const ROLES: [Role; 3] = [Role::Server, Role::Clients(&[1, 3, 4]), Role::Clients(&[2, 5])];
+
+impl Role {
+    fn number(self) -> u64 {
+        match self {
+            Self::Server => 0,
+            Self::Clients(ids) => ids[0],
+        }
+    }
+}
 
 impl Scene {
     fn new(threat_model: ThreatModel, leaves: Stage, pause: u64) -> Self {
@@ -89,7 +98,7 @@ impl Scene {
                 process.assert_success();
                 break;
             };
-            process.kill();
+            assert_was_killed(process.kill());
             stop_at = if place == RENAMED { 1 } else { stop_at + 1 };
             kills.extend(matches!(role, Role::Server).then(|| (self.kept(), place)));
         }
@@ -166,6 +175,17 @@ fn contents(path: &Path) -> Vec<u8> {
     fs::read(path).expect("a message")
 }
 
+#[cfg(unix)]
+fn assert_was_killed(status: ExitStatus) {
+    use std::os::unix::process::ExitStatusExt;
+    assert_eq!(status.signal(), Some(9), "SIGKILL, which no process outlives or hears of");
+}
+
+#[cfg(not(unix))]
+fn assert_was_killed(status: ExitStatus) {
+    assert!(!status.success());
+}
+
 /// A process that does not outlive its test.
 struct Process(Child);
 
@@ -177,10 +197,10 @@ impl Process {
         Some(line.trim_end().to_owned()).filter(|line| !line.is_empty())
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self) -> ExitStatus {
         // It may have come to its end before.
         let _: io::Result<()> = self.0.kill();
-        self.0.wait().expect("its end");
+        self.0.wait().expect("its end")
     }
 
     fn assert_success(&mut self) {
@@ -230,15 +250,6 @@ fn rounds_survive_kills_at_random_times_whenever_a_client_leaves() {
         for threat_model in ThreatModel::ALL {
             let scene = Scene::new(threat_model, leaves, 2);
             scene.play(|scene, role| scene.kill_at_random(role, 3 * seed as u64 + role.number()));
-        }
-    }
-}
-
-impl Role {
-    fn number(self) -> u64 {
-        match self {
-            Self::Server => 0,
-            Self::Clients(ids) => ids[0],
         }
     }
 }

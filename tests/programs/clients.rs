@@ -44,12 +44,11 @@ impl Player {
         let (spool, store) = (&files.spool, StateFile(Rc::clone(files), id));
         let (identity, directory) = (spool.identity(id)?, spool.directory()?);
         let key = spool.key("clients")?;
-        let client = match read(&spool.client_state(id))? {
-            Some(kept) => Persistent::restore(&kept, Some((identity, directory)), key, store)?,
-            None => {
-                let setup = Setup::new(id).application(APPLICATION).identity(identity, directory);
-                Persistent::new(setup, key, store)
-            }
+        let client = if let Some(kept) = read(&spool.client_state(id))? {
+            Persistent::restore(&kept, Some((identity, directory)), key, store)?
+        } else {
+            let setup = Setup::new(id).application(APPLICATION).identity(identity, directory);
+            Persistent::new(setup, key, store)
         };
         Ok(Self { id, client, leaves, answered: None })
     }

@@ -15,7 +15,7 @@ use secagg_tests::spool::{HALF_WRITTEN, NOT_RENAMED, RENAMED, Spool, Way};
 use crate::Outcome;
 
 /// What a process may live; one that does not come to an end is a failed test.
-const LONGEST_LIFE: Duration = Duration::from_secs(100);
+const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
 /// One process's way to the spool.
 pub(crate) struct Files {
@@ -52,7 +52,7 @@ impl Files {
 
     /// Keeps a state or a result.
     pub(crate) fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes, |place| self.step(place))
+        self.replace(path, bytes, &|place| self.step(place))
     }
 
     /// Sends one more copy of a message. Only the first takes steps, so that a process that sends again
@@ -69,9 +69,9 @@ impl Files {
         let is_first = self.spool.copies(way, stage, client)?.is_empty();
         self.sent.set(self.sent.get() + 1);
         let copy = copies.join(format!("{}-{}", self.life, self.sent.get()));
-        self.replace(&copy, message, |place| {
+        self.replace(&copy, message, &|place| {
             if is_first {
-                self.step(place)
+                self.step(place);
             }
         })?;
         thread::sleep(self.pause);
@@ -84,7 +84,8 @@ impl Files {
         if self.born.elapsed() < LONGEST_LIFE { Ok(()) } else { Err("nobody answers".into()) }
     }
 
-    fn replace(&self, path: &Path, bytes: &[u8], step: impl Fn(&str)) -> io::Result<()> {
+    /// Written under another name, flushed, and renamed.
+    fn replace(&self, path: &Path, bytes: &[u8], step: &dyn Fn(&str)) -> io::Result<()> {
         let mut file = File::create(&self.unfinished)?;
         let (half, rest) = bytes.split_at(bytes.len() / 2);
         file.write_all(half)?;

@@ -83,8 +83,8 @@ impl Server<'_> {
     }
 
     fn keep_stage<S: Save>(&self, stage: &S, outgoing: &[Outgoing]) -> io::Result<()> {
-        let state = stage.save(outgoing, &self.key, &mut UnwrapErr(SysRng));
-        self.files.keep(&self.files.spool.server_state(), &state)
+        let saved = stage.save(outgoing, &self.key, &mut UnwrapErr(SysRng));
+        self.files.keep(&self.files.spool.server_state(), &saved)
     }
 
     /// Asks everyone, and waits for all but those who have left.
