@@ -18,7 +18,7 @@ use crate::files::{Files, StateFile, read};
 struct Player {
     id: ClientId,
     client: Persistent<StateFile>,
-    /// From which stage on it is silent.
+    /// In this stage it is given up for lost, and answers when it is too late.
     leaves: Option<Stage>,
     /// The copy of a request that it answered last in this life.
     answered: Option<PathBuf>,
@@ -55,9 +55,12 @@ impl Player {
 
     fn turn(&mut self, files: &Files) -> Outcome<()> {
         let Some((stage, request)) = self.last_request(files)? else { return Ok(()) };
-        if self.leaves.is_some_and(|leaves| leaves <= stage) {
+        let is_late = self.leaves.is_some_and(|leaves| leaves <= stage);
+        if is_late {
             fs::write(files.spool.gone(self.id), [])?;
-        } else if self.answered.as_ref() != Some(&request) {
+        }
+        let is_time = !is_late || files.spool.is_over(stage)?;
+        if is_time && self.answered.as_ref() != Some(&request) {
             self.answer(files, stage, &request)?;
             self.answered = Some(request);
         }

@@ -50,9 +50,12 @@ impl Files {
         }
     }
 
-    /// Keeps a state or a result.
+    /// Keeps a state or a result, as a store must: after a power cut, too, the new name stands.
     pub(crate) fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes, &|place| self.step(place))
+        self.replace(path, bytes, &|place| self.step(place))?;
+        #[cfg(unix)]
+        File::open(self.spool.root())?.sync_all()?;
+        Ok(())
     }
 
     /// Sends one more copy of a message. Only the first takes steps, so that a process that sends again

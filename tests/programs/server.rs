@@ -87,21 +87,23 @@ impl Server<'_> {
         self.files.keep(&self.files.spool.server_state(), &saved)
     }
 
-    /// Asks everyone, and waits for all but those who have left.
+    /// Asks everyone, and waits for all but those who are given up for lost.
     fn exchange<S: Save>(&self, (mut stage, outgoing): Open<S>) -> Outcome<Open<S::Next>> {
         for Outgoing { to, message } in &outgoing {
             self.files.send(Way::Requests, S::STAGE, *to, message)?;
         }
-        while stage.waiting_for().into_iter().any(|client| !self.has_left(client)) {
+        loop {
             for client in stage.waiting_for() {
                 if let Some(answer) = self.take(S::STAGE, client)? {
                     stage.receive(client, &answer)?;
                     self.keep_stage(&stage, &outgoing)?;
                 }
             }
+            if stage.waiting_for().into_iter().all(|client| self.is_lost(client)) {
+                return Ok(stage.close()?);
+            }
             self.files.wait()?;
         }
-        Ok(stage.close()?)
     }
 
     /// As from a socket: what is taken and not kept is lost, unless the client sends it again.
@@ -116,7 +118,7 @@ impl Server<'_> {
         Ok(Some(fs::read(&taken)?))
     }
 
-    fn has_left(&self, client: ClientId) -> bool {
+    fn is_lost(&self, client: ClientId) -> bool {
         self.files.spool.gone(client).exists()
     }
 

@@ -113,7 +113,7 @@ impl Spool {
         self.file("state", client)
     }
 
-    /// Lies there once a client has left for good.
+    /// Lies there once a client is given up for lost.
     pub fn gone(&self, client: ClientId) -> PathBuf {
         self.file("gone", client)
     }
@@ -138,6 +138,21 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?.map(|entry| Ok(entry?.path())).collect(),
         }
+    }
+
+    /// Whether anyone was asked anything in a later stage.
+    ///
+    /// # Errors
+    /// As [`copies`](Self::copies).
+    pub fn is_over(&self, stage: Stage) -> io::Result<bool> {
+        for later in Stage::ALL.into_iter().filter(|&later| later > stage) {
+            for client in COHORT {
+                if !self.copies(Way::Requests, later, client)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn file(&self, name: &str, client: ClientId) -> PathBuf {
