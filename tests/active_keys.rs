@@ -137,7 +137,7 @@ fn a_member_added() {
         request.peers.push((ClientId(6), keys));
     };
     with_peers(more, ServerMisbehaved::RosterAltered);
-    with_consistent_peers(more, ServerMisbehaved::TooManyPeers { found: 6, most: 5 });
+    with_consistent_peers(more, ServerMisbehaved::TooManyMembers { found: 6, most: 5 });
 }
 
 #[test]

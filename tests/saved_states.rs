@@ -195,6 +195,20 @@ fn a_restored_client_answers_no_second_question() {
     }
 }
 
+/// One wrong question, and the right one meets a client that is gone, whichever process it is in.
+#[test]
+fn a_client_that_refused_does_not_come_back() {
+    for threat_model in ThreatModel::ALL {
+        let (mortal, request) = at_unmasking(threat_model);
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let refused = mortal.wake().answer::<f64>(&request[1..], 0.0, &[], &mut rng);
+        assert!(matches!(refused, Err(PersistentError::Refused(Refused::Malformed(_)))));
+        let refused = mortal.wake().answer::<f64>(&request, 0.0, &[], &mut rng);
+        let finished = Refused::Misuse(secagg::Misuse::Finished);
+        assert_eq!(refused, Err(PersistentError::Refused(finished)));
+    }
+}
+
 /// The server takes back an earlier stage's question, with other words, and meets a later client.
 #[test]
 fn a_restored_client_does_not_go_back() {

@@ -183,6 +183,14 @@ pub enum ServerMisbehaved {
         /// The largest number of neighbours in the full cohort.
         most: usize,
     },
+    /// More members than the cohort has clients.
+    #[error("{found} members where the cohort has {most} clients")]
+    TooManyMembers {
+        /// Members in the list.
+        found: usize,
+        /// The cohort size in the parameters.
+        most: usize,
+    },
     /// Fewer neighbours than the threshold: the client's secrets could not be recovered.
     #[error("{have} neighbours where the threshold is {need}")]
     TooFewPeers {

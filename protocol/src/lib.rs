@@ -21,6 +21,9 @@
 //! it says; `close` ends the stage. [`Workflow`] runs all four over a [`Driver`], which is the seam
 //! for transports.
 //!
+//! A process may end in the middle of a round: [`server::Save`] and [`client::Persistent`] keep what the
+//! next one goes on from, sealed under a [`StateKey`].
+//!
 //! The bytes on the wire and every check are written down in `docs/protocol.md`. Vectors are masked,
 //! summed and quantized by [`secagg_kernels`].
 //!

@@ -91,8 +91,8 @@ pub trait Store {
     /// Replaces the state that was kept before, if any, by this one.
     ///
     /// It must be safe from a crash when this returns: written to another file, flushed to the disk
-    /// and renamed, for example. Keep no older state: a client restored from one could be made to
-    /// answer again, and differently.
+    /// and renamed, for example, and the directory flushed too, or a power cut brings the old file back.
+    /// Keep no older state: a client restored from one could be made to answer again, and differently.
     ///
     /// # Errors
     /// If the state is not safe; the answer that depends on it is then not given away.

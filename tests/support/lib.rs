@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Cohort`] sets the scene and scripts what goes wrong; [`Round`] is what came of it; [`plain`]
-//! says what should have come of it, without any cryptography. Every random number is seeded, so a
+//! says what should have come of it, without any cryptography; [`spool`] is where processes meet. Every random number is seeded, so a
 //! story always ends the same way.
 
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ mod ring;
 mod round;
 mod scene;
 mod script;
+pub mod spool;
 pub mod wire;
 
 pub use cohort::Cohort;

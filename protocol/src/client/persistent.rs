@@ -86,7 +86,7 @@ impl<S: Store> Persistent<S> {
     /// looked at.
     ///
     /// # Errors
-    /// [`PersistentError::Refused`], after which the client has left the round;
+    /// [`PersistentError::Refused`], after which the client has left the round, in its store too;
     /// [`PersistentError::Store`] if the state could not be kept.
     pub fn answer<F: Real>(
         &mut self,
@@ -96,14 +96,35 @@ impl<S: Store> Persistent<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
         let hash = Sha256::digest(request).into();
-        if self.last.as_ref().is_none_or(|last| last.request != hash) {
-            let client = mem::replace(&mut self.client, Client::Finished);
-            let (next, reply) = client.answer(request, weight, update, rng)?;
-            self.client = next;
-            self.last = Some(Answered::new(hash, reply));
-        }
+        let refused = if self.last.as_ref().is_none_or(|last| last.request != hash) {
+            self.go_on(hash, |client| client.answer(request, weight, update, rng)).err()
+        } else {
+            None
+        };
         self.keep(rng).map_err(PersistentError::Store)?;
-        Ok(self.last.as_ref().map_or_else(Vec::new, |last| last.reply.clone()))
+        let reply = self.last.as_ref().map_or_else(Vec::new, |last| last.reply.clone());
+        refused.map_or(Ok(reply), |refused| Err(refused.into()))
+    }
+
+    /// To the next stage, or out of the round: then it must not come back from its store with the
+    /// secrets that the refusal wiped. Where nothing was kept before, there are none.
+    fn go_on(
+        &mut self,
+        request: [u8; 32],
+        answer: impl FnOnce(Client) -> Result<(Client, Vec<u8>), Refused>,
+    ) -> Result<(), Refused> {
+        let is_new = self.stage().is_some();
+        match answer(mem::replace(&mut self.client, Client::Finished)) {
+            Ok((next, reply)) => {
+                self.client = next;
+                self.last = Some(Answered::new(request, reply));
+                Ok(())
+            }
+            Err(refused) => {
+                self.last.iter_mut().filter(|_| is_new).for_each(|last| last.is_kept = false);
+                Err(refused)
+            }
+        }
     }
 
     fn keep(&mut self, rng: &mut impl CryptoRng) -> Result<(), S::Error> {

@@ -122,7 +122,7 @@ impl ShareKeys {
     ) -> Result<(), ServerMisbehaved> {
         let (found, most) = (peers.len(), self.me.session.params.cohort_size() as usize);
         if found > most {
-            return Err(ServerMisbehaved::TooManyPeers { found, most });
+            return Err(ServerMisbehaved::TooManyMembers { found, most });
         }
         match peers.iter().find(|(client, _)| directory.get(*client).is_none()) {
             Some(&(stranger, _)) => Err(ServerMisbehaved::NotInDirectory(stranger)),
