@@ -18,7 +18,7 @@ Chores:
   check                 formatting, then clippy on everything with warnings denied
   test                  all tests of the workspace
   doc                   all documentation, with warnings denied (a broken link is one)
-  bench-smoke           builds every benchmark with the release profile and runs each once, unmeasured
+  bench-smoke           runs every benchmark once, unmeasured
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
   aarch64               the kernels' tests for aarch64, emulated: wants that target of Rust, and Debian's
                         qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross
