@@ -54,6 +54,8 @@ pub mod server;
 mod session;
 mod shamir;
 mod threat_model;
+#[cfg(test)]
+mod vectors;
 mod wire;
 mod workflow;
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::vectors::{array, list, number, numbers, parsed};
 
 fn graph(len: u32, degree: u32) -> Graph {
     seeded(len, degree, 5)
@@ -61,7 +62,7 @@ fn ring_and_graph_agree() {
         for member in 0..len as usize {
             assert_eq!(graph.ring().neighbours(member), graph.neighbours(member));
         }
-        assert_eq!(graph.ring().neighbours(len as usize), [], "no such member");
+        assert_eq!(graph.ring().neighbours(len as usize), Vec::<usize>::new(), "no such member");
     }
 }
 
@@ -117,4 +118,23 @@ fn words_go_on_where_a_chunk_ends() {
     Prg::ChaCha20.expand(Backend::Portable, &seed, 0, &mut bytes).expect("a short keystream");
     let (expected, _) = bytes.as_chunks::<8>();
     assert!(words(&seed).zip(expected).all(|(word, bytes)| word == u64::from_le_bytes(*bytes)));
+}
+
+#[test]
+fn graphs_are_those_of_the_reference() {
+    let file = parsed(include_str!("../../../tests/vectors/graph.json"));
+    for case in list(&file, "cases") {
+        let (members, degree) = (number(&case["members"]) as u32, number(&case["degree"]) as u32);
+        let seed = RosterHash::from_bytes(array(&case["ring_seed"]));
+        let ring = Ring::new(members, degree, &seed);
+        assert_eq!(positions(&ring.order), numbers(&case["ring"]), "{case}");
+        let graph = Graph::new(ring);
+        for (member, expected) in list(case, "neighbours").iter().enumerate() {
+            assert_eq!(positions(graph.neighbours(member)), numbers(expected), "{case}");
+        }
+    }
+}
+
+fn positions(positions: &[usize]) -> Vec<u64> {
+    positions.iter().map(|&at| at as u64).collect()
 }

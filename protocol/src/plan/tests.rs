@@ -106,7 +106,7 @@ proptest! {
             (Err(error), expected) => {
                 prop_assert_eq!(expected, None);
                 prop_assert!(matches!(error, NoPlan::Threshold { .. }), "{}", error);
-                prop_assert_eq!(complete, vec![]);
+                prop_assert_eq!(complete, Vec::<u32>::new());
             }
         }
     }

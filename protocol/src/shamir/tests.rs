@@ -3,6 +3,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::*;
+use crate::vectors::{Fixed, array, client, hex, list, number, numbers, shamir_file};
 
 const SECRET: [u8; SHARE_LEN] = *b"thirty-two bytes, none repeated!";
 
@@ -110,4 +111,37 @@ proptest! {
 fn subsets(len: usize, size: u32) -> impl Iterator<Item = Vec<usize>> {
     let masks = (0u32..1 << len).filter(move |mask| mask.count_ones() == size);
     masks.map(move |mask| (0..len).filter(|at| mask >> at & 1 == 1).collect())
+}
+
+#[test]
+fn products_and_inverses_are_those_of_the_reference() {
+    let element = |value: &serde_json::Value| FieldElement::from(array::<16>(value));
+    let file = shamir_file();
+    for case in list(&file, "products") {
+        let product = element(&case["a"]) * element(&case["b"]);
+        assert_eq!(u128::from(product), u128::from(element(&case["dot"])), "{case}");
+    }
+    for case in list(&file, "inverses") {
+        let inverse = invert(element(&case["a"]));
+        assert_eq!(u128::from(inverse), u128::from(element(&case["inverse"])), "{case}");
+    }
+}
+
+#[test]
+fn shares_are_those_of_the_reference() {
+    for case in list(&shamir_file(), "deals") {
+        let (threshold, rows) = (number(&case["threshold"]) as usize, list(case, "shares"));
+        let holders: Vec<_> = rows.iter().map(|row| client(&row["holder"])).collect();
+        let mut drawn = Fixed(hex(&case["coefficients"]));
+        let shares = split(&array(&case["secret"]), threshold, &holders, &mut drawn);
+        assert!(drawn.0.is_empty(), "{case}");
+        for (share, row) in shares.iter().zip(rows) {
+            assert_eq!(share.0[..], hex(&row["share"]), "{row}");
+        }
+        let chosen: Vec<_> = numbers(&case["recover_from"]).into_iter().map(ClientId).collect();
+        let held = holders.iter().zip(&shares).filter(|(holder, _)| chosen.contains(holder));
+        let (chosen, held): (Vec<_>, Vec<_>) = held.map(|(&holder, share)| (holder, share)).unzip();
+        let secret = LagrangeBasis::new(&chosen).recover(held.into_iter());
+        assert_eq!(secret[..], hex(&case["secret"]), "{case}");
+    }
 }

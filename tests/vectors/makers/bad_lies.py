@@ -35,6 +35,7 @@ def cases(scenes):
     yield from _confirm(sparse, scenes["secagg_plus_active"])
     yield from _unmask_request(curious, sparse)
     yield from _confirmations(sparse)
+    yield from _one_survivor_less(complete)
     yield from _revealed_shares(curious, complete)
 
 
@@ -297,7 +298,6 @@ def _confirmations(scene):
 
     dropped = next(c for c in ran.neighbours[7] if c in ran.dropped)
     far = next(c for c in ran.survivors if c != 7 and c not in near and c in ran.confirmations)
-    yield "unmask request with a survivor less than confirmed", request(near[:-1], true, "SurvivorsChanged")
     yield "unmask request with a survivor more than confirmed", request([*near, dropped], true, "SurvivorsChanged")
     outside = [*true, (far, ran.confirmations[far])]
     yield "unmask request with the confirmation of a client that is no neighbour", request(near, outside, "NotANeighbour")
@@ -316,6 +316,15 @@ def _confirmations(scene):
         yield f"confirmation {what}", bad
     late = scene.to_server(CONFIRM, ran.dropped[0], scene.answer(CONFIRM, 7), "ClientMisbehaved::NotExpected")
     yield "confirmation of a dropped client", late
+
+
+def _one_survivor_less(scene):
+    """Where more than t neighbours survived, so that there are not too few."""
+    ran = scene.ran
+    confirmations = sorted(ran.confirmations.items())[: ran.params.threshold + 1]
+    raw = m.unmask_request(ran.context.session, ran.survivors[:-1], confirmations)
+    changed = scene.to_client(UNMASK, 3, raw, "ServerMisbehaved::SurvivorsChanged")
+    yield "unmask request with a survivor less than confirmed", changed
 
 
 def _unsound(ran, signers):

@@ -142,8 +142,7 @@ class Round:
 
     def unmask_request(self, client):
         named = sorted([client, *self._among(client, self.survivors)])
-        complete = len(self.neighbours[client]) == len(self.u1) - 1
-        signers = [peer for peer in named if peer in self.confirmations and (complete or peer != client)]
+        signers = [peer for peer in named if peer in self.confirmations]
         confirmations = [(peer, self.confirmations[peer]) for peer in signers[: self.params.threshold + 1]]
         return messages.unmask_request(self.context.session, named, confirmations)
 

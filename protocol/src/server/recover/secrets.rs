@@ -217,3 +217,6 @@ impl Basis {
         self.basis.get_or_insert_with(|| LagrangeBasis::new(&clients()))
     }
 }
+
+#[cfg(test)]
+mod tests;
