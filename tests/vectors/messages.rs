@@ -96,14 +96,18 @@ fn check_advertised_keys(at: SessionId, case: &Case) {
     let Fields { mask_key: Some(mask), channel_key: Some(channel), .. } = &case.fields else {
         panic!("no keys: {case:?}")
     };
-    assert_eq!(decoded::<AdvertisedKeys>(at, case), keys(mask, channel, case.fields.signature.as_ref()));
+    assert_eq!(
+        decoded::<AdvertisedKeys>(at, case),
+        keys(mask, channel, case.fields.signature.as_ref())
+    );
 }
 
 fn check_share_keys_request(at: SessionId, case: &Case) {
     let roster = case.fields.roster.as_ref().expect("a hash").array();
-    let peers = case.fields.peers.iter().map(|peer| {
-        (peer.id, keys(&peer.mask_key, &peer.channel_key, peer.signature.as_ref()))
-    });
+    let peers =
+        case.fields.peers.iter().map(|peer| {
+            (peer.id, keys(&peer.mask_key, &peer.channel_key, peer.signature.as_ref()))
+        });
     let (ids, keys): (Vec<_>, Vec<_>) = peers.unzip();
     let peers = clients(&ids).into_iter().zip(keys).collect();
     let expected = ShareKeysRequest { roster: RosterHash::from_bytes(roster), peers };

@@ -73,11 +73,7 @@ fn check<F: Real>(name: &str, plan: &Plan) {
     check_lists(plan, &faithful.said);
 }
 
-fn check_said(
-    name: &str,
-    said: &BTreeMap<Place, Vec<u8>>,
-    expected: &BTreeMap<Place, Vec<u8>>,
-) {
+fn check_said(name: &str, said: &BTreeMap<Place, Vec<u8>>, expected: &BTreeMap<Place, Vec<u8>>) {
     for (place, bytes) in said {
         assert_eq!(Some(bytes), expected.get(place), "{name}: {place:?}");
     }
@@ -118,8 +114,11 @@ fn check_lists(plan: &Plan, said: &BTreeMap<Place, Vec<u8>>) {
             _ => {}
         }
     }
-    assert!(plan.neighbours.iter().all(|row| plan.ring.contains(&row.id) && !row.neighbours.is_empty()));
-    let sum = |lane: usize| plan.lanes.iter().fold(0_u64, |sum, row| sum.wrapping_add(row.lanes[lane]));
+    assert!(
+        plan.neighbours.iter().all(|row| plan.ring.contains(&row.id) && !row.neighbours.is_empty())
+    );
+    let sum =
+        |lane: usize| plan.lanes.iter().fold(0_u64, |sum, row| sum.wrapping_add(row.lanes[lane]));
     assert!((0..plan.sums.len()).all(|lane| sum(lane) == plan.sums[lane]));
     assert!(plan.lanes.iter().map(|row| row.id).eq(plan.survivors.iter().copied()));
 }

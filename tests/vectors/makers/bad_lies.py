@@ -156,6 +156,8 @@ def _share_keys_request(scene):
     yield "share keys request with another mask key of the receiver", told(own, (fresh[0], channel, None), "OwnKeysAltered")
     yield "share keys request with another channel key of the receiver", told(own, (mask, fresh[0], None), "OwnKeysAltered")
     yield "share keys request with the keys of the receiver swapped", told(own, (channel, mask, None), "OwnKeysAltered")
+    signed = (mask, channel, sample("a signature", 64))
+    yield "share keys request with a signature of the receiver in a curious round", told(own, signed, "OwnKeysAltered")
     yield "share keys request with the receivers key for another", told(a, (fresh[0], mask, None), "DuplicateKey")
     yield "share keys request with one key of two neighbours", told(a, (peers[b][1][0], fresh[0], None), "DuplicateKey")
     yield "share keys request with one key in both roles", told(a, (fresh[0], fresh[0], None), "DuplicateKey")
@@ -182,6 +184,9 @@ def _roster(scene):
         identity = sample(f"invented identity {client}", 32)
         return (*keys, sign(identity, ran.context.signed_keys(client, *keys)))
 
+    mask, channel, signature = members[7]
+    for what, own in (("without", None), ("with another", signature[:-1] + u8(signature[-1] ^ 1))):
+        yield f"share keys request {what} signature of the receiver", request(members | {7: (mask, channel, own)}, "OwnKeysAltered")
     changed = u8(ran.roster[0] ^ 1) + ran.roster[1:]
     yield "share keys request with another roster hash", request(members, "RosterAltered", changed)
     hidden = {c: keys for c, keys in members.items() if c != neighbour}

@@ -1,11 +1,12 @@
 """Sections 8 to 10: keystreams, masks, quantizer, packing."""
 
 import hashlib
+import math
 from itertools import product
 
 from specification.encoding import pack, packed_length, unpack, word_bytes
 from specification.prg import BLOCK, LIMIT, PRGS, keystream, mask
-from specification.quantizer import Quantizer
+from specification.quantizer import LARGEST_BINARY32, Quantizer
 
 from .common import binary32, number, outcome, real, reals, sample
 
@@ -130,7 +131,7 @@ def _means():
             for i, weight in enumerate(weights)
         ]
         sums = [sum(lanes) for lanes in zip(*vectors)]
-        for real_type in ("f32", "f64") if q.c < 1e30 else ("f64",):
+        for real_type in ("f32", "f64"):
             cases.append(_mean(settings, clients, width, sums, real_type))
     return cases + _refused_sums()
 
@@ -154,7 +155,15 @@ def _refused_sums():
         [1, 0],
         [1, 2**32 - 1],
     ]
-    return [few_bits] + [_mean(settings, 3, 32, lanes, "f64") for lanes in sums]
+    return [few_bits] + _unrepresentable() + [_mean(settings, 3, 32, lanes, "f64") for lanes in sums]
+
+
+def _unrepresentable():
+    """Around the largest clipping range whose mean binary32 holds; and which check comes first."""
+    half, middle = LARGEST_BINARY32 / 2.0, 3 * (2**22 - 1) // 2
+    rows = [(half, 32, 5, "f32"), (math.nextafter(half, math.inf), 32, 5, "f32"), (math.nextafter(half, math.inf), 32, 5, "f64")]
+    rows += [(1e100, 32, 0, "f32"), (1e100, 32, 2**32 - 1, "f32"), (1e100, 23, 5, "f32")]
+    return [_mean((c, 2**22, 1000.0), 3, width, [weight, middle], real_type) for c, width, weight, real_type in rows]
 
 
 def _mean(settings, clients, width, sums, real_type):

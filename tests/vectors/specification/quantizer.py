@@ -2,8 +2,11 @@
 
 import math
 import struct
+import sys
 
 from .prg import keystream
+
+LARGEST_BINARY32 = (2.0 - 2.0**-23) * 2.0**127
 
 
 class Quantizer:
@@ -31,7 +34,7 @@ class Quantizer:
 
     def mean(self, clients, modulus, sums, binary32=False):
         """The total weight and the mean, from the sums of all lanes."""
-        self._check_sums(clients, modulus, sums[0])
+        self._check_sums(clients, modulus, sums[0], LARGEST_BINARY32 if binary32 else sys.float_info.max)
         total = float(sums[0]) / self.s
         factor = ((2.0 * self.c) / self.top) * (self.w_max / total)
         honest = (self.top / 2.0) * (total / self.w_max) + float(clients) * (1.0 + self.top * 2.0**-50)
@@ -39,9 +42,11 @@ class Quantizer:
         mean = [self._element(clients, index, lane, largest) * factor for index, lane in enumerate(sums[1:], 1)]
         return total, [to_binary32(x) for x in mean] if binary32 else mean
 
-    def _check_sums(self, clients, modulus, weight_sum):
+    def _check_sums(self, clients, modulus, weight_sum, largest):
         if clients * (self.q - 1) >= modulus:
             raise ValueError("SumOverflow")
+        if self.c > largest / 2.0:
+            raise ValueError("NotRepresentable")
         if weight_sum > clients * int(self.top_w):
             raise ValueError("SumOutOfRange")
         if weight_sum == 0:

@@ -47,7 +47,11 @@ fn false_shares_are_found_as_by_the_reference() {
                 assert_eq!(found, numbers(&case["false"]), "{case}");
             }
             Err(abort) => {
-                assert_eq!((abort, &case["error"]), (Abort::FalseShares(OWNER), &"FalseShares".into()), "{case}");
+                assert_eq!(
+                    (abort, &case["error"]),
+                    (Abort::FalseShares(OWNER), &"FalseShares".into()),
+                    "{case}"
+                );
             }
         }
     }
