@@ -97,13 +97,13 @@ impl Play for Delivery<'_> {
                 assert_eq!(receive(*to, &reply), Ok(()));
             }
         }
-        if due { self.to_server(honest, receive) } else { Ok(()) }
+        if due { self.deliver(honest, receive) } else { Ok(()) }
     }
 }
 
 impl Delivery<'_> {
     /// The server refuses the message, and then takes the true one all the same.
-    fn to_server(
+    fn deliver(
         &mut self,
         honest: Option<(ClientId, Vec<u8>)>,
         receive: &mut Receive<'_>,

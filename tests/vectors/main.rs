@@ -10,4 +10,5 @@ mod kernels;
 mod messages;
 mod parameters;
 mod player;
+mod quantizer;
 mod rounds;

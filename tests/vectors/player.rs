@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) clients: Vec<Seat>,
     pub(crate) context: Bytes,
     pub(crate) roster: Bytes,
-    /// Compared in the unit tests of `secagg`.
+    /// All members, by place.
     pub(crate) ring: Vec<u64>,
     pub(crate) neighbours: Vec<Neighbours>,
     pub(crate) sharers: Vec<u64>,
@@ -52,9 +52,9 @@ pub(crate) struct Written {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seat {
     pub(crate) id: u64,
-    weight: Number,
-    update: Vec<Number>,
-    random: Bytes,
+    pub(crate) weight: Number,
+    pub(crate) update: Vec<Number>,
+    pub(crate) random: Bytes,
     vanishes: Option<String>,
     identity: Option<Bytes>,
     verifying_key: Option<Bytes>,

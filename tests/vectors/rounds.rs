@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use secagg::kernels::Real;
+use secagg::kernels::{Backend, Real, Seed};
 use secagg::message::{Message as _, SetupRequest, ShareKeysRequest};
-use secagg::{Aggregate, ClientId, Outgoing, Receive, Stage};
+use secagg::{Aggregate, ClientId, Outgoing, Receive, Stage, ThreatModel};
 
-use crate::json::{RealType, clients, read_all, stage};
+use crate::json::{Number, RealType, clients, read_all, stage};
 use crate::parameters::encoded;
-use crate::player::{Ended, Plan, Play, Players, Seats};
+use crate::player::{Ended, Lanes, Plan, Play, Players, Seats};
 
 /// Stage, whether the server sends it, and the client at the other end.
 type Place = (Stage, bool, ClientId);
@@ -71,6 +71,7 @@ fn check<F: Real>(name: &str, plan: &Plan) {
     check_said(name, &faithful.said, &messages(plan));
     check_result(name, plan, &aggregate);
     check_lists(plan, &faithful.said);
+    check_lanes::<F>(plan);
 }
 
 fn check_said(name: &str, said: &BTreeMap<Place, Vec<u8>>, expected: &BTreeMap<Place, Vec<u8>>) {
@@ -101,25 +102,47 @@ fn check_lists(plan: &Plan, said: &BTreeMap<Place, Vec<u8>>) {
     assert_eq!(asked(Stage::CollectMaskedVectors, true), clients(&plan.sharers));
     assert_eq!(asked(Stage::CollectMaskedVectors, false), clients(&plan.survivors));
     assert_eq!(asked(Stage::Unmask, false), clients(&plan.unmaskers));
-    for (&(stage, from_server, _), bytes) in said {
+    for (&(stage, from_server, client), bytes) in said {
         match (stage, from_server) {
             (Stage::Setup, true) => {
                 let (_, request) = SetupRequest::decode(bytes).expect("a request");
                 assert_eq!(request.context.as_bytes()[..], plan.context.0);
             }
-            (Stage::ShareKeys, true) => {
-                let (_, request) = ShareKeysRequest::decode(bytes).expect("a request");
-                assert_eq!(request.roster.as_bytes()[..], plan.roster.0);
-            }
+            (Stage::ShareKeys, true) => check_peers(plan, client, bytes),
             _ => {}
         }
     }
-    assert!(
-        plan.neighbours.iter().all(|row| plan.ring.contains(&row.id) && !row.neighbours.is_empty())
-    );
-    let sum =
-        |lane: usize| plan.lanes.iter().fold(0_u64, |sum, row| sum.wrapping_add(row.lanes[lane]));
-    assert!((0..plan.sums.len()).all(|lane| sum(lane) == plan.sums[lane]));
+}
+
+/// A client is told of its neighbours and itself, or of all members if the server may be active.
+fn check_peers(plan: &Plan, client: ClientId, bytes: &[u8]) {
+    let (_, request) = ShareKeysRequest::decode(bytes).expect("a request");
+    assert_eq!(request.roster.as_bytes()[..], plan.roster.0);
+    let of_client = plan.neighbours.iter().find(|row| row.id == client.0);
+    let near = [of_client.expect("a member").neighbours.as_slice(), &[client.0]].concat();
+    let active = plan.params().threat_model() == ThreatModel::ActiveServer;
+    let mut expected = if active { plan.ring.clone() } else { near };
+    expected.sort_unstable();
+    assert!(request.peers.iter().map(|(id, _)| id.0).eq(expected));
+}
+
+/// Every survivor's vector before masking, by the quantizer alone; and the sum of them.
+fn check_lanes<F: Real>(plan: &Plan) {
+    let params = plan.params();
+    let mut sums = vec![0_u64; plan.sums.len()];
+    for Lanes { id, lanes: expected } in &plan.lanes {
+        let seat = plan.clients.iter().find(|seat| seat.id == *id).expect("a client");
+        let rounding = seat.random.0.last_chunk().expect("the last that it draws");
+        let update: Vec<_> = seat.update.iter().map(|&Number(x)| F::from_f64(x)).collect();
+        let (mut lanes, rounding) = (vec![0_u64; sums.len()], Seed::from_bytes(*rounding));
+        let (backend, weight) = (Backend::detect(), seat.weight.0);
+        let quantizer = params.quantizer();
+        let done =
+            quantizer.quantize(backend, params.prg(), &rounding, weight, &update, &mut lanes);
+        assert_eq!((done, &lanes), (Ok(()), expected), "{id}");
+        sums.iter_mut().zip(lanes).for_each(|(sum, lane)| *sum += lane);
+    }
+    assert_eq!(sums, plan.sums);
     assert!(plan.lanes.iter().map(|row| row.id).eq(plan.survivors.iter().copied()));
 }
 
