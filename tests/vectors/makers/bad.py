@@ -7,8 +7,8 @@ everything that comes before it in that round (to the server: after all other an
 from dataclasses import dataclass
 from typing import Optional
 
+from . import bad_answers, bad_decoding, bad_requests
 from .common import STAGES
-from . import bad_decoding, bad_lies
 
 
 @dataclass
@@ -45,7 +45,7 @@ def cases(ran):
     """By file name."""
     scenes = {name: Scene(name, one) for name, one in ran.items()}
     found = {}
-    for name, case in [*bad_decoding.cases(scenes), *bad_lies.cases(scenes)]:
+    for name, case in [*bad_decoding.cases(scenes), *bad_answers.cases(scenes), *bad_requests.cases(scenes)]:
         name = name.replace(" ", "_").lower()
         assert name not in found, name
         found[name] = case

@@ -62,7 +62,14 @@ def _snake(name):
 
 def _counts(curious, active):
     """Counts that the message has no room for, the largest first."""
-    places = {"ShareKeysRequest": 50, "SealedShares": 50, "CollectRequest": 18, "ConfirmRequest": 18, "UnmaskRequest": 18, "RevealedShares": 18}
+    places = {
+        "ShareKeysRequest": 50,
+        "SealedShares": 50,
+        "CollectRequest": 18,
+        "ConfirmRequest": 18,
+        "UnmaskRequest": 18,
+        "RevealedShares": 18,
+    }
     for name, place in places.items():
         scene = active if name == "ConfirmRequest" else curious
         raw = _true(scene, name)
@@ -74,7 +81,10 @@ def _counts(curious, active):
         error = "Truncated" if name == "UnmaskRequest" else "TrailingBytes"
         yield f"{_snake(name)} with a count one too small", _to(scene, name, less, error)
     raw = _true(curious, "UnmaskRequest")
-    yield "unmask request with the largest count of confirmations", _to(curious, "UnmaskRequest", raw[:-4] + u32(2**32 - 1), "Truncated")
+    yield (
+        "unmask request with the largest count of confirmations",
+        _to(curious, "UnmaskRequest", raw[:-4] + u32(2**32 - 1), "Truncated"),
+    )
 
 
 def _setup(scene):
@@ -145,7 +155,12 @@ def _doubled(raw, start, size, i):
 
 
 def _orders(curious, active):
-    lists = {"ShareKeysRequest": (curious, 54, 73), "CollectRequest": (curious, 22, 88), "ConfirmRequest": (active, 22, 8), "UnmaskRequest": (active, 22, 8)}
+    lists = {
+        "ShareKeysRequest": (curious, 54, 73),
+        "CollectRequest": (curious, 22, 88),
+        "ConfirmRequest": (active, 22, 8),
+        "UnmaskRequest": (active, 22, 8),
+    }
     for name, (scene, start, size) in lists.items():
         raw = _true(scene, name)
         yield f"{_snake(name)} out of order", _to(scene, name, _swapped(raw, start, size, 1), "Order")

@@ -161,7 +161,11 @@ def _refused_sums():
 def _unrepresentable():
     """Around the largest clipping range whose mean binary32 holds; and which check comes first."""
     half, middle = LARGEST_BINARY32 / 2.0, 3 * (2**22 - 1) // 2
-    rows = [(half, 32, 5, "f32"), (math.nextafter(half, math.inf), 32, 5, "f32"), (math.nextafter(half, math.inf), 32, 5, "f64")]
+    rows = [
+        (half, 32, 5, "f32"),
+        (math.nextafter(half, math.inf), 32, 5, "f32"),
+        (math.nextafter(half, math.inf), 32, 5, "f64"),
+    ]
     rows += [(1e100, 32, 0, "f32"), (1e100, 32, 2**32 - 1, "f32"), (1e100, 23, 5, "f32")]
     return [_mean((c, 2**22, 1000.0), 3, width, [weight, middle], real_type) for c, width, weight, real_type in rows]
 

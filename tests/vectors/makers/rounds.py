@@ -128,5 +128,8 @@ def _messages(ran):
             same[0]["to"].append(client)
         else:
             rows.append({"stage": stage, "to": [client], "bytes": raw})
-    order = {stage: i for i, stage in enumerate(("setup", "share_keys", "collect_masked_vectors", "confirm_survivors", "unmask"))}
+    order = {
+        stage: i
+        for i, stage in enumerate(("setup", "share_keys", "collect_masked_vectors", "confirm_survivors", "unmask"))
+    }
     return sorted(rows, key=lambda row: (order[row["stage"]], "from" in row))

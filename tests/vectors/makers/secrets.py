@@ -17,7 +17,8 @@ def parameters():
         {"cohort_size": 7, "num_shares": 6}, {"num_shares": 8}, {"num_shares": 9}, {"num_shares": 1},
         {"cohort_size": 2}, {"cohort_size": 3, "num_shares": None}, {"cohort_size": 2**32 - 1, "width": 64},
         {"cohort_size": 100, "num_shares": 0.07}, {"cohort_size": 100, "num_shares": 0.29, "threshold": 0.6},
-        {"cohort_size": 9, "num_shares": 0.5, "threshold": 2 / 3}, {"cohort_size": 1000, "num_shares": None, "threshold": 1.0},
+        {"cohort_size": 9, "num_shares": 0.5, "threshold": 2 / 3},
+        {"cohort_size": 1000, "num_shares": None, "threshold": 1.0},
         {"num_shares": 0.0}, {"num_shares": 1.5}, {"num_shares": 1.0}, {"threshold": -0.5}, {"threshold": 0.01},
         {"threshold": 1}, {"threshold": 3}, {"threshold": 4}, {"width": 64, "quantization_range": 2**48},
         {"width": 40, "quantization_range": 2**37}, {"width": 40, "quantization_range": 2**37 + 1},
@@ -144,7 +145,9 @@ def _graph(size, degree):
 
 def shares():
     numbers = [0, 1, shamir.ONE, 2**127, 2**128 - 1] + [number(f"element {i}", 128) for i in range(5)]
-    products = [{"a": _hex(a), "b": _hex(b), "dot": _hex(shamir.dot(a, b))} for a, b in zip(numbers, numbers[3:] + numbers[:3])]
+    products = [
+        {"a": _hex(a), "b": _hex(b), "dot": _hex(shamir.dot(a, b))} for a, b in zip(numbers, numbers[3:] + numbers[:3])
+    ]
     assert all(shamir.inverse(a) == shamir.power(a, 2**128 - 2) for a in numbers if a)
     inverses = [{"a": _hex(a), "inverse": _hex(shamir.inverse(a))} for a in numbers if a]
     deals = [_deal(2, [0, LAST]), _deal(2, [1, 2, 3]), _deal(3, [0, 2**32, 2**63, LAST - 1, LAST])]

@@ -1,4 +1,4 @@
-"""Section 12: messages that decode, and break one rule of a stage's table."""
+"""Section 12: requests that decode, and break one rule of a client's table."""
 
 from specification import messages as m
 from specification.encoding import u8
@@ -18,52 +18,20 @@ LOW_ORDER = {
     "the first point of order 8": bytes.fromhex(ORDER_8[0]),
     "the second point of order 8": bytes.fromhex(ORDER_8[1]),
 }
-GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 STRANGER = 10**6
 
 
 def cases(scenes):
     curious = scenes["secagg_plus_curious_drop_outs"]
     complete, sparse = scenes["secagg_active_drop_outs"], scenes["secagg_plus_active_drop_outs"]
-    yield from _any_stage(curious, complete)
     yield from _policies(curious, sparse)
-    yield from _advertised_keys(curious, complete)
     yield from _share_keys_request(curious)
     yield from _roster(sparse)
-    yield from _answers(curious, scenes["secagg_plus_curious_lonely"])
     yield from _collect_request(curious)
     yield from _confirm(sparse, scenes["secagg_plus_active"])
     yield from _unmask_request(curious, sparse)
     yield from _confirmations(sparse)
     yield from _one_survivor_less(complete)
-    yield from _revealed_shares(curious, complete)
-
-
-def _foreign(raw):
-    return raw[:2] + u8(raw[2] ^ 1) + raw[3:]
-
-
-NAMES = {
-    SETUP: ("setup request", "advertised keys"),
-    SHARE_KEYS: ("share keys request", "sealed shares"),
-    COLLECT: ("collect request", "masked vector"),
-    CONFIRM: ("confirm request", "confirmation"),
-    UNMASK: ("unmask request", "revealed shares"),
-}
-
-
-def _any_stage(curious, active):
-    """What the server refuses of any answer, and a client of any request but the first."""
-    for stage, (request, answer) in NAMES.items():
-        scene = active if stage == CONFIRM else curious
-        raw = scene.answer(stage, 3)
-        yield f"{answer} of another session", scene.to_server(stage, 3, _foreign(raw), "ClientMisbehaved::ForeignSession")
-        yield f"{answer} again", scene.to_server(stage, 3, raw, "ClientMisbehaved::Duplicate", answered=True)
-        yield f"{answer} of a stranger", scene.to_server(stage, STRANGER, raw, "ClientMisbehaved::NotExpected")
-        yield f"{answer} of a stranger that is empty", scene.to_server(stage, STRANGER, b"", "ClientMisbehaved::NotExpected")
-        if stage != SETUP:
-            foreign = _foreign(scene.request(stage, 3))
-            yield f"{request} of another session", scene.to_client(stage, 3, foreign, "ServerMisbehaved::ForeignSession")
 
 
 def _policies(curious, sparse):
@@ -79,7 +47,10 @@ def _policies(curious, sparse):
         "min_survivors": (8, "SurvivorsUnseen"),
     }
     for field, (value, error) in wanted.items():
-        yield f"setup request below the policy of {field}", curious.to_client(SETUP, 3, raw, own + error, {field: value})
+        yield (
+            f"setup request below the policy of {field}",
+            curious.to_client(SETUP, 3, raw, own + error, {field: value}),
+        )
     other = raw[:69] + u8(raw[69] ^ 1) + raw[70:]
     yield "setup request with another context", curious.to_client(SETUP, 3, other, own + "Context")
     raw = sparse.request(SHARE_KEYS, 7)
@@ -89,51 +60,15 @@ def _policies(curious, sparse):
     few = sparse.to_client(CONFIRM, 7, raw, own + "SurvivorsBelowPolicy", {"min_survivors": 9})
     yield "confirm request with fewer survivors than the policy asks for", few
     thin = next(c for c in curious.ran.u2 if len(curious.ran.forwarded(c)) < 6)
-    few = curious.to_client(COLLECT, thin, curious.request(COLLECT, thin), own + "NeighboursBelowPolicy", {"min_neighbours": 6})
+    few = curious.to_client(
+        COLLECT, thin, curious.request(COLLECT, thin), own + "NeighboursBelowPolicy", {"min_neighbours": 6}
+    )
     yield "collect request with fewer boxes than the policy asks for", few
     thin = next(c for c in curious.ran.survivors if len(curious.ran._among(c, curious.ran.survivors)) < 6)
-    few = curious.to_client(UNMASK, thin, curious.request(UNMASK, thin), own + "SurvivorsBelowPolicy", {"min_survivors": 7})
+    few = curious.to_client(
+        UNMASK, thin, curious.request(UNMASK, thin), own + "SurvivorsBelowPolicy", {"min_survivors": 7}
+    )
     yield "unmask request with fewer survivors than the policy asks for", few
-
-
-def _advertised_keys(curious, active):
-    def told(scene, client, mask, channel, signature=None):
-        return m.advertised_keys(scene.ran.context.session, (mask, channel, signature))
-
-    mask, channel, _ = curious.ran.keys[3]
-    other_mask, other_channel, _ = curious.ran.keys[4]
-    wrong, own = "ClientMisbehaved::", curious.to_server
-    same = {
-        "one key in both roles": (mask, mask),
-        "the mask key of another": (other_mask, channel),
-        "the channel key of another": (mask, other_channel),
-        "the channel key of another as its mask key": (other_channel, channel),
-        "the mask key of another as its channel key": (mask, other_mask),
-        "0 in both roles": (bytes(32), bytes(32)),
-    }
-    for what, keys in same.items():
-        yield f"advertised keys with {what}", own(SETUP, 3, told(curious, 3, *keys), wrong + "DuplicateKey")
-    for what, key in LOW_ORDER.items():
-        yield f"advertised keys with the mask key {what}", own(SETUP, 3, told(curious, 3, key, channel), wrong + "LowOrderKey")
-        yield f"advertised keys with the channel key {what}", own(SETUP, 3, told(curious, 3, mask, key), wrong + "LowOrderKey")
-    signed = told(curious, 3, mask, channel, sample("a signature", 64))
-    yield "advertised keys with a signature in a curious round", own(SETUP, 3, signed, wrong + "BadSignature")
-    for what, signature in _bad_signatures(active):
-        raw = told(active, 3, *active.ran.keys[3][:2], signature)
-        yield f"advertised keys {what}", active.to_server(SETUP, 3, raw, wrong + "BadSignature")
-
-
-def _bad_signatures(active):
-    mask, channel, true = active.ran.keys[3]
-    context, identity = active.ran.context, active.ran.clients[3].identity
-    yield "without a signature in an active round", None
-    yield "with a bit of the signature changed", u8(true[0] ^ 1) + true[1:]
-    yield "with the signature of another", sign(active.ran.clients[4].identity, context.signed_keys(3, mask, channel))
-    yield "with a signature that names another", sign(identity, context.signed_keys(4, mask, channel))
-    yield "with a signature over swapped keys", sign(identity, context.signed_keys(3, channel, mask))
-    yield "with the signature of its survivors", sign(identity, context.signed_survivors(3, active.ran.roster, [3]))
-    scalar = int.from_bytes(true[32:], "little") + GROUP_ORDER
-    yield "with a signature whose scalar is not reduced", true[:32] + scalar.to_bytes(32, "little")
 
 
 def _share_keys_request(scene):
@@ -153,8 +88,14 @@ def _share_keys_request(scene):
 
     a, b = others[:2]
     yield "share keys request without the receiver", request([peers[i] for i in others], "OwnKeysAltered")
-    yield "share keys request with another mask key of the receiver", told(own, (fresh[0], channel, None), "OwnKeysAltered")
-    yield "share keys request with another channel key of the receiver", told(own, (mask, fresh[0], None), "OwnKeysAltered")
+    yield (
+        "share keys request with another mask key of the receiver",
+        told(own, (fresh[0], channel, None), "OwnKeysAltered"),
+    )
+    yield (
+        "share keys request with another channel key of the receiver",
+        told(own, (mask, fresh[0], None), "OwnKeysAltered"),
+    )
     yield "share keys request with the keys of the receiver swapped", told(own, (channel, mask, None), "OwnKeysAltered")
     signed = (mask, channel, sample("a signature", 64))
     yield "share keys request with a signature of the receiver in a curious round", told(own, signed, "OwnKeysAltered")
@@ -162,7 +103,10 @@ def _share_keys_request(scene):
     yield "share keys request with one key of two neighbours", told(a, (peers[b][1][0], fresh[0], None), "DuplicateKey")
     yield "share keys request with one key in both roles", told(a, (fresh[0], fresh[0], None), "DuplicateKey")
     strangers = [(STRANGER + i, (fresh[2 * i], fresh[2 * i + 1], None)) for i in range(2)]
-    yield "share keys request with one neighbour too many", request(peers + strangers[: 7 - len(others)], "TooManyPeers")
+    yield (
+        "share keys request with one neighbour too many",
+        request(peers + strangers[: 7 - len(others)], "TooManyPeers"),
+    )
     yield "share keys request with too few neighbours", request(sorted([peers[own], peers[a], peers[b]]), "TooFewPeers")
     for what, key in LOW_ORDER.items():
         yield f"share keys request with the channel key {what}", told(a, (fresh[0], key, None), "LowOrderKey")
@@ -186,7 +130,10 @@ def _roster(scene):
 
     mask, channel, signature = members[7]
     for what, own in (("without", None), ("with another", signature[:-1] + u8(signature[-1] ^ 1))):
-        yield f"share keys request {what} signature of the receiver", request(members | {7: (mask, channel, own)}, "OwnKeysAltered")
+        yield (
+            f"share keys request {what} signature of the receiver",
+            request(members | {7: (mask, channel, own)}, "OwnKeysAltered"),
+        )
     changed = u8(ran.roster[0] ^ 1) + ran.roster[1:]
     yield "share keys request with another roster hash", request(members, "RosterAltered", changed)
     hidden = {c: keys for c, keys in members.items() if c != neighbour}
@@ -209,23 +156,15 @@ def _roster(scene):
         "with invented keys of a neighbour": invented(neighbour),
     }.items():
         yield f"share keys request {what}", request(all_neighbours | {neighbour: keys}, "BadSignature")
-    client_key = (mask, bytes(32), sign(ran.clients[neighbour].identity, ran.context.signed_keys(neighbour, mask, bytes(32))))
-    yield "share keys request with the signed channel key 0", request(all_neighbours | {neighbour: client_key}, "LowOrderKey")
-
-
-def _answers(curious, lonely):
-    wrong, session = "ClientMisbehaved::", curious.ran.context.session
-    raw = curious.answer(SHARE_KEYS, 3)
-    boxes = [raw[54 + 80 * i :][:80] for i in range((len(raw) - 54) // 80)]
-    few, many = boxes[:-1], boxes + [boxes[0]]
-    for what, changed in (("too few boxes", few), ("no boxes", []), ("too many boxes", many)):
-        message = m.sealed_shares(session, raw[18:50], changed)
-        yield f"sealed shares with {what}", curious.to_server(SHARE_KEYS, 3, message, wrong + "ShareCount")
-    yield "sealed shares of a client that advertised no keys", curious.to_server(SHARE_KEYS, 2, raw, wrong + "NotExpected")
-    raw = curious.answer(COLLECT, 3)
-    yield "masked vector of a client that shared nothing", curious.to_server(COLLECT, 9, raw, wrong + "NotExpected")
-    raw = lonely.answer(COLLECT, 3)
-    yield "masked vector of a lonely client", lonely.to_server(COLLECT, 9, raw, wrong + "NotExpected")
+    client_key = (
+        mask,
+        bytes(32),
+        sign(ran.clients[neighbour].identity, ran.context.signed_keys(neighbour, mask, bytes(32))),
+    )
+    yield (
+        "share keys request with the signed channel key 0",
+        request(all_neighbours | {neighbour: client_key}, "LowOrderKey"),
+    )
 
 
 def _collect_request(scene):
@@ -239,7 +178,10 @@ def _collect_request(scene):
     far = next(c for c in ran.u1 if c != 3 and c not in ran.neighbours[3])
     yield "collect request with a box of itself", request([*boxes, (3, boxes[0][1])], "NotANeighbour")
     yield "collect request with a box of a stranger", request([*boxes, (STRANGER, boxes[0][1])], "NotANeighbour")
-    yield "collect request with a box of a client that is no neighbour", request([*boxes, (far, boxes[0][1])], "NotANeighbour")
+    yield (
+        "collect request with a box of a client that is no neighbour",
+        request([*boxes, (far, boxes[0][1])], "NotANeighbour"),
+    )
     yield "collect request with two boxes", request(boxes[:2], "TooFewShares")
     broken = [(peer, u8(sealed[0] ^ 1) + sealed[1:]) for peer, sealed in boxes]
     yield "collect request with two boxes that open", request(boxes[:2] + broken[2:], "TooFewShares")
@@ -259,7 +201,10 @@ def _confirm(scene, ring):
     silent = next(c for c in ran.neighbours[7] if c not in ran.u2)
     yield "confirm request with a stranger", request([*survivors, STRANGER], "UnknownSurvivor")
     yield "confirm request with a client of the cohort that is no member", request([*survivors, 22], "UnknownSurvivor")
-    yield "confirm request with a neighbour whose box was not forwarded", request([*survivors, silent], "UnknownSurvivor")
+    yield (
+        "confirm request with a neighbour whose box was not forwarded",
+        request([*survivors, silent], "UnknownSurvivor"),
+    )
     yield "confirm request without the receiver", request([c for c in survivors if c != 7], "SurvivorsOmitSelf")
     yield "confirm request for nobody", request([], "SurvivorsOmitSelf")
     yield "confirm request with too few neighbours", request([7, *near[:5]], "TooFewSurvivors")
@@ -305,22 +250,19 @@ def _confirmations(scene):
     far = next(c for c in ran.survivors if c != 7 and c not in near and c in ran.confirmations)
     yield "unmask request with a survivor more than confirmed", request([*near, dropped], true, "SurvivorsChanged")
     outside = [*true, (far, ran.confirmations[far])]
-    yield "unmask request with the confirmation of a client that is no neighbour", request(near, outside, "NotANeighbour")
+    yield (
+        "unmask request with the confirmation of a client that is no neighbour",
+        request(near, outside, "NotANeighbour"),
+    )
     absent = [*true, (dropped, true[0][1])]
     yield "unmask request with the confirmation of a dropped client", request(near, absent, "NotANeighbour")
     yield "unmask request without confirmations", request(near, [], "TooFewConfirmations")
     yield "unmask request with one confirmation too few", request(near, true[: t - 1], "TooFewConfirmations")
     with_own = [*true[: t - 1], (7, ran.confirmations[7])]
     yield "unmask request where only its own makes enough confirmations", request(near, with_own, "TooFewConfirmations")
-    for what, signature in _unsound(ran, signers):
+    for what, signature in unsound(ran, signers):
         changed = [(signers[0], signature), *true[1:]]
         yield f"unmask request with a confirmation {what}", request(near, changed, "BadSignature")
-    for what, signature in _unsound(ran, [7]):
-        raw = m.confirmation(ran.context.session, signature)
-        bad = scene.to_server(CONFIRM, 7, raw, "ClientMisbehaved::BadSignature")
-        yield f"confirmation {what}", bad
-    late = scene.to_server(CONFIRM, ran.dropped[0], scene.answer(CONFIRM, 7), "ClientMisbehaved::NotExpected")
-    yield "confirmation of a dropped client", late
 
 
 def _one_survivor_less(scene):
@@ -332,41 +274,16 @@ def _one_survivor_less(scene):
     yield "unmask request with a survivor less than confirmed", changed
 
 
-def _unsound(ran, signers):
+def unsound(ran, signers):
     """Signatures that are not the first signer's over the survivors."""
     signer, context, survivors = signers[0], ran.context, ran.survivors
     identity, other = ran.clients[signer].identity, next(c for c in ran.survivors if c != signer)
     true = ran.confirmations[signer]
     yield "with a changed bit", true[:-33] + u8(true[-33] ^ 1) + true[-32:]
-    yield "signed by another", sign(ran.clients[other].identity, context.signed_survivors(signer, ran.roster, survivors))
+    yield (
+        "signed by another",
+        sign(ran.clients[other].identity, context.signed_survivors(signer, ran.roster, survivors)),
+    )
     yield "that names another signer", sign(identity, context.signed_survivors(other, ran.roster, survivors))
     yield "over fewer survivors", sign(identity, context.signed_survivors(signer, ran.roster, survivors[:-1]))
     yield "over another roster", sign(identity, context.signed_survivors(signer, bytes(32), survivors))
-
-
-def _revealed_shares(curious, active):
-    wrong, session = "ClientMisbehaved::", curious.ran.context.session
-    client = next(c for c in curious.ran.unmaskers if curious.ran._among(c, curious.ran.dropped))
-    raw = curious.answer(UNMASK, client)
-    entries = [(raw[i], raw[i + 1 : i + 33]) for i in range(22, len(raw), 33)]
-
-    def told(changed, error):
-        message = m.revealed_shares(session, changed)
-        return curious.to_server(UNMASK, client, message, wrong + error)
-
-    def flipped(place):
-        tag, share = entries[place]
-        return [*entries[:place], (3 - tag, share), *entries[place + 1 :]]
-
-    tags = [tag for tag, _ in entries]
-    yield "revealed shares that are too few", told(entries[:-1], "ShareCount")
-    yield "revealed shares that are none", told([], "ShareCount")
-    yield "revealed shares that are too many", told([*entries, (0, bytes(32))], "ShareCount")
-    yield "revealed shares with the mask key of a survivor", told(flipped(tags.index(1)), "ShareKind")
-    yield "revealed shares with the self mask of a dropped client", told(flipped(tags.index(2)), "ShareKind")
-    gone = active.ran.dropped[0]
-    late = active.to_server(UNMASK, gone, active.answer(UNMASK, 3), wrong + "NotExpected")
-    yield "revealed shares of a dropped client", late
-    unasked = next(c for c in active.ran.survivors if c not in active.ran.asked)
-    late = active.to_server(UNMASK, unasked, active.answer(UNMASK, 3), wrong + "NotExpected")
-    yield "revealed shares of a survivor that did not confirm", late
