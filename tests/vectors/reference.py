@@ -39,14 +39,18 @@ def vectors():
 
 def text(content):
     """JSON, the elements of a list in the first level on a line each."""
-    rows = [f"  {json.dumps(name)}: {_value(value)}" for name, value in content.items()]
+    rows = [f" {json.dumps(name)}:{_value(value)}" for name, value in content.items()]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 def _value(value):
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n" + ",\n".join("    " + json.dumps(one) for one in value) + "\n  ]"
-    return json.dumps(value)
+        return "[\n" + ",\n".join(" " + _compact(one) for one in value) + "\n ]"
+    return _compact(value)
+
+
+def _compact(value):
+    return json.dumps(value, separators=(",", ":"))
 
 
 def present():

@@ -1,4 +1,4 @@
-"""Section 12: answers that decode, and break one rule of the server's table; and what both sides refuse in every stage."""
+"""Section 12: answers that decode, and break one rule of the server's table; and what both sides refuse always."""
 
 from specification import messages as m
 from specification.encoding import u8
@@ -14,7 +14,7 @@ GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 def cases(scenes):
     curious = scenes["secagg_plus_curious_drop_outs"]
     complete, sparse = scenes["secagg_active_drop_outs"], scenes["secagg_plus_active_drop_outs"]
-    yield from _any_stage(curious, complete)
+    yield from _any_stage(scenes["secagg_curious"], complete)
     yield from _advertised_keys(curious, complete)
     yield from _answers(curious, scenes["secagg_plus_curious_lonely"])
     yield from _confirmation(sparse)
@@ -118,7 +118,7 @@ def _answers(curious, lonely):
     raw = curious.answer(COLLECT, 3)
     yield "masked vector of a client that shared nothing", curious.to_server(COLLECT, 9, raw, wrong + "NotExpected")
     raw = lonely.answer(COLLECT, 3)
-    yield "masked vector of a lonely client", lonely.to_server(COLLECT, 9, raw, wrong + "NotExpected")
+    yield "masked vector of a lonely client", lonely.to_server(COLLECT, 7, raw, wrong + "NotExpected")
 
 
 def _confirmation(scene):

@@ -16,15 +16,16 @@ STAGE_OF = {
 
 
 def cases(scenes):
-    curious, active = scenes["secagg_plus_curious_drop_outs"], scenes["secagg_active_drop_outs"]
+    curious, active = scenes["secagg_curious"], scenes["secagg_active_drop_outs"]
+    padded = scenes["secagg_plus_curious_drop_outs"]
     for name in STAGE_OF:
         yield from _any_message(active if "Confirm" in name else curious, name)
     yield from _counts(curious, active)
-    yield from _setup(curious)
+    yield from _setup(padded)
     yield from _keys(curious, active)
     yield from _orders(curious, active)
     yield from _tags(curious)
-    yield from _vectors(curious)
+    yield from _vectors(padded)
 
 
 def _true(scene, name):

@@ -26,9 +26,9 @@ def plans():
             vanish={2: SETUP, 9: SHARE_KEYS, 5: COLLECT, 12: COLLECT, 7: UNMASK},
         ),
         "secagg_plus_curious_lonely": _plan(
-            p.build(12, 3, 2, 4, width=64, quantization_range=2**48, prg=2), "f32",
-            # Three of the four neighbours of client 9, which is then lonely.
-            vanish={1: SHARE_KEYS, 4: SHARE_KEYS, 6: SHARE_KEYS},
+            p.build(9, 3, 2, 4, width=64, quantization_range=2**48, prg=2), "f32",
+            # Three of the four neighbours of client 7, which is then lonely.
+            vanish={1: SHARE_KEYS, 8: SHARE_KEYS, 9: SHARE_KEYS},
         ),
         "secagg_active_drop_outs": _plan(
             p.build(9, 3, 5, width=40, quantization_range=2**30, prg=2, threat_model=p.ACTIVE), "f64",
