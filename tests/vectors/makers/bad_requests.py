@@ -139,7 +139,7 @@ def _roster(scene):
     hidden = {c: keys for c, keys in members.items() if c != neighbour}
     yield "share keys request with a member left out of the list", request(hidden, "RosterAltered", ran.roster)
     strangers = {STRANGER + i: invented(STRANGER + i) for i in range(3)}
-    yield "share keys request with more members than the cohort", request(members | strangers, "TooManyPeers")
+    yield "share keys request with more members than the cohort", request(members | strangers, "TooManyMembers")
     one = {STRANGER: strangers[STRANGER]}
     yield "share keys request with a member that is not in the directory", request(members | one, "NotInDirectory")
     few = {c: keys for c, keys in members.items() if c in (1, 4, 7, 10)}
