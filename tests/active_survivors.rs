@@ -60,22 +60,22 @@ fn more_survivors_than_those_confirmed() {
 
 #[test]
 fn survivors_to_unmask_that_no_honest_server_names() {
-    other_survivors(&[2, 3, 4, 5], ServerMisbehaved::SurvivorsOmitSelf);
-    other_survivors(&[1, 2, 3, 4, 9], ServerMisbehaved::UnknownSurvivor(ClientId(9)));
-    other_survivors(&[1, 2, 3], ServerMisbehaved::TooFewSurvivors { have: 2, need: 3 });
+    other_survivors(&[2, 3, 4, 5], ServerMisbehaved::SurvivorsChanged);
+    other_survivors(&[1, 2, 3, 4, 9], ServerMisbehaved::SurvivorsChanged);
+    other_survivors(&[1, 2, 3], ServerMisbehaved::SurvivorsChanged);
     other_survivors(&[1, 2, 2, 3, 4], Malformed::Order);
 }
 
 /// Without confirmations, the request is a curious server's.
 #[test]
 fn no_confirmations_at_all() {
-    let reason = ServerMisbehaved::TooFewConfirmations { have: 0, need: 3 };
+    let reason = ServerMisbehaved::TooFewConfirmations { have: 1, need: 4 };
     unrevealed(five(), |request| request.confirmations.clear(), reason);
 }
 
 #[test]
-fn fewer_confirmations_than_the_threshold() {
-    let reason = ServerMisbehaved::TooFewConfirmations { have: 2, need: 3 };
+fn fewer_confirmations_than_the_quorum() {
+    let reason = ServerMisbehaved::TooFewConfirmations { have: 3, need: 4 };
     let fewer = |request: &mut UnmaskRequest| {
         request.confirmations.retain(|(client, _)| *client != ClientId(1));
         request.confirmations.truncate(2);
@@ -83,10 +83,10 @@ fn fewer_confirmations_than_the_threshold() {
     unrevealed(five(), fewer, reason);
 }
 
-/// Three signatures, of which one is client 1's.
+/// Three signatures, of which one is client 1's: it counts itself once in any case.
 #[test]
-fn ones_own_confirmation_counts_for_nothing() {
-    let reason = ServerMisbehaved::TooFewConfirmations { have: 2, need: 3 };
+fn ones_own_confirmation_counts_no_second_time() {
+    let reason = ServerMisbehaved::TooFewConfirmations { have: 3, need: 4 };
     let fewer = |request: &mut UnmaskRequest| {
         request.confirmations.truncate(3);
         assert_eq!(request.confirmations[0].0, ClientId(1));
@@ -102,27 +102,28 @@ fn one_neighbours_confirmation_twice() {
 
 #[test]
 fn a_confirmation_of_a_stranger() {
-    let reason = ServerMisbehaved::NotANeighbour(ClientId(9));
+    let reason = ServerMisbehaved::UnknownSurvivor(ClientId(9));
     unrevealed(five(), |request| request.confirmations[3].0 = ClientId(9), reason);
 }
 
 #[test]
 fn a_confirmation_of_a_client_that_dropped() {
     let cohort = active(Cohort::secagg(6)).drop(6, Stage::CollectMaskedVectors);
-    let reason = ServerMisbehaved::NotANeighbour(ClientId(6));
+    let reason = ServerMisbehaved::UnknownSurvivor(ClientId(6));
     unrevealed(cohort, |request| request.confirmations[3].0 = ClientId(6), reason);
 }
 
-/// It is a survivor's, over the same survivors; but of the shares of client 1's neighbours it has none.
+/// On a ring the neighbours are fewer than the quorum: everyone's confirmations count.
 #[test]
-fn a_true_confirmation_of_a_distant_survivor() {
-    let distant = *twelve().run::<f64>().far(&[1]).last().expect("a client that is no neighbour");
-    let signature = confirmation(twelve(), distant);
-    let add = move |request: &mut UnmaskRequest| {
-        request.confirmations.push((ClientId(distant), signature));
-        request.confirmations.sort_by_key(|&(client, _)| client);
+fn the_quorum_is_of_the_cohort_and_not_of_a_neighbourhood() {
+    let reason = ServerMisbehaved::TooFewConfirmations { have: 7, need: 8 };
+    let fewer = |request: &mut UnmaskRequest| {
+        request.confirmations.retain(|(client, _)| *client != ClientId(1));
+        request.confirmations.truncate(6);
     };
-    unrevealed(twelve(), add, ServerMisbehaved::NotANeighbour(ClientId(distant)));
+    unrevealed(twelve(), fewer, reason);
+    let abort = (8..=12).fold(twelve(), |cohort, client| cohort.drop(client, CONFIRM));
+    assert_eq!(abort.run::<f64>().abort(), Abort::TooFew { stage: CONFIRM, have: 7, need: 8 });
 }
 
 /// What a client signs in a story.

@@ -219,11 +219,28 @@ fn a_restored_client_does_not_go_back() {
     let (share_keys, requests) = story.run((stage, outgoing));
     let mortal = &story.clients[&ClientId(1)];
     mortal.answer(&requests[0].message, &mut rng);
-    let refused = mortal.wake().answer::<f64>(&first, 0.0, &[0.0, 0.0], &mut rng);
+    let mut other_words = first;
+    other_words[40] ^= 1;
+    let refused = mortal.wake().answer::<f64>(&other_words, 0.0, &[0.0, 0.0], &mut rng);
     let (expected, found) = (0x82, 0x80);
     let reason = Refused::Malformed(Malformed::Kind { expected, found });
     assert_eq!(refused, Err(PersistentError::Refused(reason)));
     drop(share_keys);
+}
+
+/// A late copy of what it answered before the last costs it nothing.
+#[test]
+fn a_stale_request_is_no_reason_to_leave() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut story = Story::new(ThreatModel::HonestButCurious);
+    let (stage, outgoing) = open(ThreatModel::HonestButCurious);
+    let first = outgoing[0].message.to_vec();
+    let (_, requests) = story.run((stage, outgoing));
+    let mortal = &story.clients[&ClientId(1)];
+    let reply = mortal.answer(&requests[0].message, &mut rng);
+    let late = mortal.wake().answer::<f64>(&first, 0.0, &[], &mut rng);
+    assert_eq!(late, Err(PersistentError::Stale));
+    assert_eq!(mortal.answer(&requests[0].message, &mut rng), reply);
 }
 
 #[test]
@@ -257,6 +274,8 @@ fn states_against_an_active_server_need_the_directory_again() {
     let kept = mortal.shelf.0.borrow().clone();
     let restored = Persistent::restore(&kept, None, key(), Shelf::default()).map(|_| ());
     assert_eq!(restored.unwrap_err(), RestoreError::NoDirectory);
+    let restored = restore(ClientId(5), &kept, Shelf::default()).map(|_| ());
+    assert_eq!(restored.unwrap_err(), RestoreError::IdentityNotInDirectory);
 }
 
 #[test]

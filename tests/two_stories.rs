@@ -1,7 +1,9 @@
 //! The attack that the active threat model is for. A server tells some neighbours of a client that it
 //! survived, and the others that it dropped: shares of both its secrets unmask its vector alone.
 
-use secagg::message::{ConfirmRequest, Message, UnmaskRequest};
+use std::ops::RangeInclusive;
+
+use secagg::message::{ConfirmRequest, Confirmation, Message, UnmaskRequest};
 use secagg::server::Collecting;
 use secagg::{ClientId, Outgoing, Refused, ServerMisbehaved, Signature, ThreatModel};
 use secagg_tests::{Cohort, SESSION, Scene, wire};
@@ -19,19 +21,23 @@ fn five(threat_model: ThreatModel, threshold: u32) -> Scene<f64> {
 
 /// Lets everyone go on to the stage that asks about survivors; the server has been honest so far.
 fn up_to_the_survivors(scene: &mut Scene<f64>) {
-    fn pass<S: Collecting>(
-        scene: &mut Scene<f64>,
-        (mut stage, outgoing): (S, Vec<Outgoing>),
-    ) -> (S::Next, Vec<Outgoing>) {
-        for (client, answer) in scene.ask_all(&outgoing) {
-            stage.receive(client, &answer).expect("an honest answer");
-        }
-        stage.close().expect("all have answered")
-    }
     let setup = scene.open();
-    let share_keys = pass(scene, setup);
-    let (_, outgoing) = pass(scene, share_keys);
+    let share_keys = pass(scene, 1..=5, setup);
+    let (_, outgoing) = pass(scene, 1..=5, share_keys);
     scene.ask_all(&outgoing);
+}
+
+/// Closes a stage that some clients have answered.
+fn pass<S: Collecting>(
+    scene: &mut Scene<f64>,
+    who: RangeInclusive<u64>,
+    (mut stage, outgoing): (S, Vec<Outgoing>),
+) -> (S::Next, Vec<Outgoing>) {
+    for Outgoing { to, message } in outgoing.into_iter().filter(|sent| who.contains(&sent.to.0)) {
+        let answer = scene.ask(to.0, &message).expect("no reason to refuse");
+        stage.receive(to, &answer).expect("an honest answer");
+    }
+    stage.close().expect("enough have answered")
 }
 
 /// Who survived, in the story that a client is told.
@@ -64,7 +70,7 @@ fn confirmations(scene: &mut Scene<f64>, stories: u32) -> Vec<(u64, Signature)> 
         let survived = client == VICTIM || stories >> client & 1 == 1;
         let request = ConfirmRequest { survivors: survivors(survived) }.encode(SESSION);
         let answer = scene.ask(client, &request).expect("either story is possible");
-        (client, secagg::message::Confirmation::decode(&answer).expect("honest").1.signature)
+        (client, Confirmation::decode(&answer).expect("honest").1.signature)
     };
     (1..=5).map(sign).collect()
 }
@@ -93,8 +99,7 @@ fn in_an_active_round_nobody_answers_to_half_a_story() {
         let survived = client <= 3;
         let told: Vec<_> =
             signed.iter().copied().filter(|&(id, _)| (id <= 3) == survived).collect();
-        let have = told.len() - 1;
-        let reason = ServerMisbehaved::TooFewConfirmations { have, need: 3 };
+        let reason = ServerMisbehaved::TooFewConfirmations { have: told.len(), need: 4 };
         assert_eq!(unmask(&mut scene, client, survived, &told), Err(reason.into()));
     }
 }
@@ -121,4 +126,28 @@ fn shares(stories: u32, survived: bool) -> usize {
     let honest = (2..=4).filter(|&client| is_told(client) == survived);
     let wanted = if survived { SEED } else { KEY };
     1 + honest.filter(|&client| unmask(&mut scene, client, survived, &told) == Ok(wanted)).count()
+}
+
+/// Two halves of a sparse cohort are told of their own half alone, in one session. Every neighbourhood is
+/// whole, and every client signs; but nobody is shown that more than half of the cohort signed one set.
+#[test]
+fn in_an_active_round_two_rosters_give_no_two_sums() {
+    let cohort = Cohort::secagg_plus(40, 8).threshold(6).against(ThreatModel::ActiveServer);
+    let mut scene = cohort.scene::<f64>();
+    for half in [1..=20, 21..=40] {
+        let setup = scene.open();
+        let share_keys = pass(&mut scene, half.clone(), setup);
+        let collect = pass(&mut scene, half.clone(), share_keys);
+        let (_, outgoing) = pass(&mut scene, half.clone(), collect);
+        let (_, ConfirmRequest { survivors }) =
+            ConfirmRequest::decode(&outgoing[0].message).expect("honest");
+        let sign = |Outgoing { to, message }| {
+            let answer = scene.ask(to.0, &message).expect("no reason to refuse");
+            (to, Confirmation::decode(&answer).expect("honest").1.signature)
+        };
+        let confirmations = outgoing.into_iter().map(sign).collect();
+        let request = UnmaskRequest { survivors, confirmations }.encode(SESSION);
+        let reason = ServerMisbehaved::TooFewConfirmations { have: 20, need: 28 };
+        assert_eq!(scene.ask(*half.start(), &request), Err(reason.into()));
+    }
 }

@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // In each round: floors that the server cannot lower, and application bytes that name the round.
     let threat_model = ThreatModel::ActiveServer;
-    let policy = Policy { threat_model, min_survivors: 4, ..Policy::default() };
+    let (min_cohort_size, min_corrupted_neighbours) = (5, 1);
+    let policy =
+        Policy { threat_model, min_cohort_size, min_corrupted_neighbours, ..Policy::default() };
     let application = b"model 7f3a, round 12";
     let mut clients = BTreeMap::new();
     for (id, identity) in identities {

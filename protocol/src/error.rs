@@ -229,12 +229,12 @@ pub enum ServerMisbehaved {
         /// Survivors in the part of the lowest id.
         part: usize,
     },
-    /// Fewer neighbours than the threshold confirmed the survivors.
-    #[error("{have} neighbours confirmed the survivors where the threshold is {need}")]
+    /// Too few clients confirmed the survivors.
+    #[error("{have} clients confirmed the survivors where {need} are needed")]
     TooFewConfirmations {
-        /// Neighbours whose confirmations were forwarded.
+        /// Clients whose confirmations were forwarded, and this one.
         have: usize,
-        /// The threshold.
+        /// More than half of the cohort and its corrupted clients, and one more than the threshold.
         need: usize,
     },
     /// Fewer surviving neighbours than the threshold.

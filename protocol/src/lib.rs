@@ -7,18 +7,20 @@
 //! no socket, no thread and no hidden randomness: bytes go in, bytes come out, and the caller brings
 //! the random numbers and decides when a stage is over.
 //!
-//! A round has four stages, for clients ([`client`]) and for the server ([`server`]):
+//! A round has four stages, for clients ([`client`]) and for the server ([`server`]), and one more before
+//! the last where the server may lie ([`ThreatModel`]):
 //!
 //! | stage | a client sends | the server answers with |
 //! | --- | --- | --- |
 //! | setup | two public keys | the keys of its neighbours |
 //! | share keys | a sealed share of its secrets for each neighbour | the shares meant for it |
 //! | collect masked vectors | its update, quantized and masked | who survived |
+//! | confirm survivors | its signature over who survived | enough such signatures |
 //! | unmask | one share per neighbour | — the sum |
 //!
 //! Stages are types. A client's step consumes the stage and returns the next one with a message. The
 //! server has two verbs: `receive` judges one client's message and leaves the stage sound whatever
-//! it says; `close` ends the stage. [`Workflow`] runs all four over a [`Driver`], which is the seam
+//! it says; `close` ends the stage. [`Workflow`] runs them all over a [`Driver`], which is the seam
 //! for transports.
 //!
 //! A process may end in the middle of a round: [`server::Save`] and [`client::Persistent`] keep what the

@@ -212,6 +212,20 @@ impl Params {
         self.corrupted_neighbours
     }
 
+    /// Confirmations of the same survivors that a client asks for before it reveals anything to an
+    /// active server, its own included: more than half of the cohort and its corrupted clients, and t + 1
+    /// at least.
+    ///
+    /// If no client has more than c corrupted neighbours, at most C = ⌊n · c / k⌋ clients are corrupted.
+    /// Honest clients sign once in a session, so two sets would take 2 (⌊(n + C) / 2⌋ + 1) > n + C
+    /// signatures where there are n + C at most.
+    pub const fn quorum(&self) -> u32 {
+        let (n, c) = (self.cohort_size as u64, self.corrupted_neighbours as u64);
+        let corrupted = n * c / self.degree as u64;
+        let half = u64::midpoint(n, corrupted) as u32 + 1;
+        if half > self.threshold { half } else { self.threshold + 1 }
+    }
+
     /// Bytes of a masked vector's packed lanes.
     pub fn packed_len(&self) -> usize {
         self.modulus.packed_len(self.lanes())

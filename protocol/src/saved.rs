@@ -81,6 +81,9 @@ pub enum RestoreError {
         "the saved state is of a round against an active server: give its directory and identity"
     )]
     NoDirectory,
+    /// The identity is not the one that the directory has for the client of this state.
+    #[error("the directory does not hold this identity for the client whose state this is")]
+    IdentityNotInDirectory,
 }
 
 /// Where a client's state is kept from one message to the next.

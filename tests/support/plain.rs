@@ -103,7 +103,7 @@ impl Attendance {
         reach(Stage::CollectMaskedVectors, graph, &masked, &survivors, threshold)?;
         connected(graph, &survivors)?;
         let asked = match params.threat_model() {
-            ThreatModel::ActiveServer => self.backed(graph, &masked, &survivors, threshold)?,
+            ThreatModel::ActiveServer => self.confirmed(graph, &masked, &survivors, params)?,
             _ => survivors.clone(),
         };
         let unmaskers = &asked & &self.at(Stage::Unmask);
@@ -112,24 +112,19 @@ impl Attendance {
         Ok(survivors)
     }
 
-    /// Of the survivors those that confirmed, and have enough neighbours that did: the others would
-    /// not unmask.
-    fn backed(
+    /// Of the survivors those that confirmed.
+    fn confirmed(
         &self,
         graph: &Neighbours,
         masked: &Clients,
         survivors: &Clients,
-        threshold: usize,
+        params: &Params,
     ) -> Result<Clients, Abort> {
         let stage = Stage::ConfirmSurvivors;
         let confirmed = survivors & &self.at(stage);
-        enough(stage, confirmed.len(), threshold + 1)?;
-        let enough_of = |client: &&ClientId| {
-            graph[*client].iter().filter(|near| confirmed.contains(near)).count() >= threshold
-        };
-        let backed = confirmed.iter().filter(enough_of).copied().collect();
-        reach(stage, graph, masked, &backed, threshold)?;
-        Ok(backed)
+        enough(stage, confirmed.len(), params.quorum() as usize)?;
+        reach(stage, graph, masked, &confirmed, params.threshold() as usize)?;
+        Ok(confirmed)
     }
 
     /// U2: who shared its keys and has enough neighbours that did.

@@ -31,16 +31,22 @@ impl PlanReport {
     fn assumed(&self) -> String {
         let assumed = &self.assumptions;
         let Graph { corrupted_clients, dropped_clients, .. } = self.graph;
-        format!(
+        let mut text = format!(
             "{} clients, {} parameters. The server is {}; {corrupted_clients} clients may collude with \
              it, and {dropped_clients} may drop out.\nAn update is exposed with a probability of at \
-             most 2^-{}, and a round fails with at most 2^-{}.\n\n",
+             most 2^-{}, and a round fails with at most 2^-{}.\n",
             assumed.cohort_size,
             self.dimension,
             assumed.threat_model,
             assumed.security_bits,
             assumed.correctness_bits
-        )
+        );
+        if assumed.threat_model == "active" {
+            text += "That is for drop-outs and a ring that are left to chance. An active server can search \
+                     for others:\nraise --security by the logarithm of its work (docs/protocol.md, \
+                     section 1).\n";
+        }
+        text + "\n"
     }
 
     /// What the errors rest on.

@@ -64,10 +64,19 @@ impl Report {
 impl Parameters {
     fn sentence(&self) -> String {
         let Self { cohort_size, dimension, num_shares, reconstruction_threshold, .. } = self;
-        format!(
+        let Self { threat_model, corrupted_neighbours, .. } = self;
+        let mut sentence = format!(
             "{cohort_size} clients, {dimension} parameters; any {reconstruction_threshold} of \
              {num_shares} shares recover a secret."
-        )
+        );
+        if threat_model == "active" {
+            let _ = write!(
+                sentence,
+                "\nThe server may be active; of a client's neighbours, {corrupted_neighbours} may \
+                 collude with it."
+            );
+        }
+        sentence
     }
 }
 

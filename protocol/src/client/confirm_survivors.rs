@@ -43,8 +43,7 @@ impl ConfirmSurvivors {
         let hash = SurvivorsHash::new(survivors.iter().copied());
         let reply = self.sign(&hash).encode(session);
         let Self { me, credentials, holdings, roster } = self;
-        let roster = roster.hash;
-        let confirmed = Confirmed { credentials, neighbourhood, roster, survivors: hash };
+        let confirmed = Confirmed { credentials, roster: roster.hash, survivors };
         Ok((Unmask { me, holdings, confirmed: Some(confirmed) }, reply))
     }
 

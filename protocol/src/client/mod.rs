@@ -139,6 +139,13 @@ struct Credentials {
     directory: Directory,
 }
 
+impl Credentials {
+    /// Whether the directory knows the identity as this client's.
+    fn are_of(&self, client: ClientId) -> bool {
+        self.directory.get(client) == Some(&self.identity.verifying_key())
+    }
+}
+
 /// The members that a client was told of, by ascending id: all of them against an active server,
 /// otherwise its neighbours and itself.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! A client that survives its process.
 
-use core::mem;
+use core::{fmt, mem};
 
 use rand_core::CryptoRng;
 use secagg_kernels::Real;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::saved::{read, write};
 use super::{Client, Credentials, Setup};
@@ -18,7 +19,8 @@ use crate::{SessionId, Stage};
 /// A client whose state is in a [`Store`] before its answer is given away, so that a process that is
 /// killed loses nothing, and answers nothing twice in different ways.
 ///
-/// Asked the same again, it repeats its answer to the letter; asked something else, it refuses. What it
+/// Asked the same again, it repeats its answer to the letter; asked once more what it answered earlier, it
+/// says nothing; asked something else, it refuses. What it
 /// keeps is sealed under a key of the caller's: the state holds all its secrets of the round. It can be
 /// no better than its store, though: whoever puts back an older state has an older client.
 #[derive(Debug)]
@@ -30,13 +32,18 @@ pub struct Persistent<S> {
     store: S,
 }
 
-/// The last question by its hash, and what was answered.
-#[derive(Debug)]
+/// The questions so far by their hashes, and what was answered to the last.
 struct Answered {
     session: SessionId,
-    request: [u8; 32],
-    reply: Vec<u8>,
+    requests: Vec<[u8; 32]>,
+    reply: Zeroizing<Vec<u8>>,
     is_kept: bool,
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answered({} requests)", self.requests.len())
+    }
 }
 
 /// Why a persistent client gives no answer.
@@ -45,6 +52,10 @@ pub enum PersistentError<E> {
     /// The client refused, and has left the round.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The request was answered before the last one: a copy of it that was late. The client is as it was,
+    /// and there is nothing to send.
+    #[error("this request was answered before, and another one since")]
+    Stale,
     /// The new state could not be kept. Ask the same again for another attempt.
     #[error("the client's state could not be kept: {0}")]
     Store(E),
@@ -69,8 +80,8 @@ impl<S: Store> Persistent<S> {
     ) -> Result<Self, RestoreError> {
         let known = credentials.map(|(identity, directory)| Credentials { identity, directory });
         let (client, last) = open(CLIENT, &key, state, |session, from| {
-            let (request, reply) = (Field::read(from)?, from.blob()?.to_vec());
-            let last = Answered { session, request, reply, is_kept: true };
+            let (requests, reply) = (Field::read(from)?, Zeroizing::new(from.blob()?.to_vec()));
+            let last = Answered { session, requests, reply, is_kept: true };
             Ok((read(session, from, known.as_ref())?, last))
         })?;
         Ok(Self { client, last: Some(last), key, store })
@@ -86,6 +97,7 @@ impl<S: Store> Persistent<S> {
     /// looked at.
     ///
     /// # Errors
+    /// [`PersistentError::Stale`] for what was answered earlier, and the client goes on;
     /// [`PersistentError::Refused`], after which the client has left the round, in its store too;
     /// [`PersistentError::Store`] if the state could not be kept.
     pub fn answer<F: Real>(
@@ -96,13 +108,18 @@ impl<S: Store> Persistent<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
         let hash = Sha256::digest(request).into();
-        let refused = if self.last.as_ref().is_none_or(|last| last.request != hash) {
-            self.go_on(hash, |client| client.answer(request, weight, update, rng)).err()
-        } else {
+        let earlier = self.last.as_ref().map_or(&[][..], |last| &last.requests);
+        let is_last = earlier.last() == Some(&hash);
+        if !is_last && earlier.contains(&hash) {
+            return Err(PersistentError::Stale);
+        }
+        let refused = if is_last {
             None
+        } else {
+            self.go_on(hash, |client| client.answer(request, weight, update, rng)).err()
         };
         self.keep(rng).map_err(PersistentError::Store)?;
-        let reply = self.last.as_ref().map_or_else(Vec::new, |last| last.reply.clone());
+        let reply = self.last.as_ref().map_or_else(Vec::new, |last| last.reply.to_vec());
         refused.map_or(Ok(reply), |refused| Err(refused.into()))
     }
 
@@ -117,7 +134,8 @@ impl<S: Store> Persistent<S> {
         match answer(mem::replace(&mut self.client, Client::Finished)) {
             Ok((next, reply)) => {
                 self.client = next;
-                self.last = Some(Answered::new(request, reply));
+                let requests = self.last.take().map_or_else(Vec::new, |last| last.requests);
+                self.last = Some(Answered::new([requests, vec![request]].concat(), reply));
                 Ok(())
             }
             Err(refused) => {
@@ -131,7 +149,7 @@ impl<S: Store> Persistent<S> {
         let Self { client, last, key, store } = self;
         let Some(last) = last.as_mut().filter(|last| !last.is_kept) else { return Ok(()) };
         let state = seal(CLIENT, last.session, key, rng, |to| {
-            last.request.write(to);
+            last.requests.write(to);
             to.blob(&last.reply);
             write(client, to);
         });
@@ -143,9 +161,9 @@ impl<S: Store> Persistent<S> {
 
 impl Answered {
     /// The session is that of the reply, which the client itself wrote there.
-    fn new(request: [u8; 32], reply: Vec<u8>) -> Self {
+    fn new(requests: Vec<[u8; 32]>, reply: Vec<u8>) -> Self {
         let mut session = SessionId([0; 16]);
         session.0.copy_from_slice(&reply[HEADER_LEN - 16..HEADER_LEN]);
-        Self { session, request, reply, is_kept: false }
+        Self { session, requests, reply: Zeroizing::new(reply), is_kept: false }
     }
 }

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::error::Malformed;
 use crate::field::{Field, read_terms, write_terms};
-use crate::identity::SurvivorsHash;
 use crate::keys::{MaskSecretKey, SecretKey};
 use crate::saved::RestoreError;
 use crate::wire::{Reader, Writer};
@@ -68,12 +67,15 @@ impl Me {
         credentials: Option<&Credentials>,
     ) -> Result<Self, RestoreError> {
         let session = read_terms(session, from)?;
-        let active = session.params.is_active();
-        if active && credentials.is_none() {
-            return Err(RestoreError::NoDirectory);
+        let (id, policy) = (from.client()?, Policy::read(from)?);
+        if !session.params.is_active() {
+            return Ok(Self { id, policy, session, credentials: None });
         }
-        let credentials = credentials.filter(|_| active).cloned();
-        Ok(Self { id: from.client()?, policy: Policy::read(from)?, session, credentials })
+        let credentials = credentials.ok_or(RestoreError::NoDirectory)?;
+        if !credentials.are_of(id) {
+            return Err(RestoreError::IdentityNotInDirectory);
+        }
+        Ok(Self { id, policy, session, credentials: Some(credentials.clone()) })
     }
 }
 
@@ -128,8 +130,7 @@ impl Unmask {
     fn write(&self, to: &mut Writer) {
         self.me.write(Stage::Unmask, to);
         self.holdings.write(to);
-        if let Some(Confirmed { neighbourhood, roster, survivors, .. }) = &self.confirmed {
-            neighbourhood.write(to);
+        if let Some(Confirmed { roster, survivors, .. }) = &self.confirmed {
             roster.write(to);
             survivors.write(to);
         }
@@ -147,8 +148,8 @@ impl Unmask {
 
 impl Confirmed {
     fn read(credentials: Credentials, from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let (neighbourhood, roster) = (Field::read(from)?, Field::read(from)?);
-        Ok(Self { credentials, neighbourhood, roster, survivors: SurvivorsHash::read(from)? })
+        let (roster, survivors) = (Field::read(from)?, Field::read(from)?);
+        Ok(Self { credentials, roster, survivors })
     }
 }
 

@@ -97,9 +97,11 @@ impl Setup {
 
     fn known(&self) -> Result<Credentials, Misuse> {
         let credentials = self.credentials.clone().ok_or(Misuse::NoIdentity)?;
-        let own = credentials.identity.verifying_key();
-        let known = credentials.directory.get(self.id) == Some(&own);
-        if known { Ok(credentials) } else { Err(Misuse::IdentityNotInDirectory) }
+        if credentials.are_of(self.id) {
+            Ok(credentials)
+        } else {
+            Err(Misuse::IdentityNotInDirectory)
+        }
     }
 }
 

@@ -19,11 +19,9 @@ pub struct Unmask {
 /// The survivors that a client has signed.
 pub(super) struct Confirmed {
     pub(super) credentials: Credentials,
-    /// Those of them that are its neighbours, and itself; ascending.
-    pub(super) neighbourhood: Vec<ClientId>,
     pub(super) roster: RosterHash,
-    /// All of them.
-    pub(super) survivors: SurvivorsHash,
+    /// All of them, ascending.
+    pub(super) survivors: Vec<ClientId>,
 }
 
 /// What a client holds for one neighbour: its shares, if the box opened.
@@ -44,16 +42,18 @@ impl Unmask {
     /// request names survivors alone, and answering consumes the shares.
     ///
     /// # Errors
-    /// [`Refused`] for bytes that are no such message of this session; for survivors that omit this
-    /// client, name one that did not share its keys, are fewer than the policy asks for, or leave fewer
-    /// neighbours than the threshold. Against an active server also for others than this client
-    /// confirmed, and unless as many neighbours as the threshold confirmed the same.
+    /// [`Refused`] for bytes that are no such message of this session. If the server is taken to be
+    /// curious: for survivors that omit this client, name one that did not share its keys, are fewer than
+    /// the policy asks for, or leave fewer neighbours than the threshold. If it may be active: for other
+    /// survivors than this client confirmed, and unless more than half of the cohort (and t + 1) did so.
     pub fn answer(self, request: &[u8]) -> Result<Vec<u8>, Refused> {
         let (session, UnmaskRequest { survivors, confirmations }) = UnmaskRequest::decode(request)?;
         self.me.check_session(session)?;
-        check_neighbourhood(&self.me, &self.holdings, &survivors)?;
         match &self.confirmed {
-            None => self.me.policy.check_survivors(survivors.len())?,
+            None => {
+                check_neighbourhood(&self.me, &self.holdings, &survivors)?;
+                self.me.policy.check_survivors(survivors.len())?;
+            }
             Some(confirmed) => confirmed.check(&self.me, &survivors, &confirmations)?,
         }
         let holdings = self.holdings.into_iter();
@@ -63,37 +63,38 @@ impl Unmask {
 }
 
 impl Confirmed {
-    /// The survivors are still the same, and enough neighbours among them signed what this client
-    /// signed. Ids ascend, so nobody is counted twice; its own signature does not count, and a false
-    /// one is the server's doing.
+    /// The survivors are still the same, and enough of them signed what this client signed. Ids ascend, so
+    /// nobody is counted twice; this client itself counts as one, whether its signature is there or not;
+    /// a false signature is the server's doing.
     fn check(
         &self,
         me: &Me,
         survivors: &[ClientId],
         confirmations: &[(ClientId, Signature)],
     ) -> Result<(), ServerMisbehaved> {
-        if survivors != self.neighbourhood {
+        if survivors != self.survivors {
             return Err(ServerMisbehaved::SurvivorsChanged);
         }
-        let mut have = 0;
+        let (hash, mut have) = (SurvivorsHash::new(survivors.iter().copied()), 1);
         for (client, signature) in confirmations.iter().filter(|(client, _)| *client != me.id) {
-            self.check_confirmation(me, *client, signature)?;
+            self.check_confirmation(me, &hash, *client, signature)?;
             have += 1;
         }
-        let need = me.session.threshold();
+        let need = me.session.params.quorum() as usize;
         if have < need { Err(ServerMisbehaved::TooFewConfirmations { have, need }) } else { Ok(()) }
     }
 
     fn check_confirmation(
         &self,
         me: &Me,
+        survivors: &SurvivorsHash,
         client: ClientId,
         signature: &Signature,
     ) -> Result<(), ServerMisbehaved> {
-        if self.neighbourhood.binary_search(&client).is_err() {
-            return Err(ServerMisbehaved::NotANeighbour(client));
+        if self.survivors.binary_search(&client).is_err() {
+            return Err(ServerMisbehaved::UnknownSurvivor(client));
         }
-        let statement = Statement::survivors(&me.session, client, &self.roster, &self.survivors);
+        let statement = Statement::survivors(&me.session, client, &self.roster, survivors);
         if self.credentials.directory.confirms(client, &statement, signature) {
             Ok(())
         } else {

@@ -250,3 +250,20 @@ fn the_largest_cohort_is_refused_and_not_wrapped() {
         assert!(matches!(params, Err(InvalidParams::Overflow(_))), "{params:?}");
     }
 }
+
+/// n, k, t, and the quorum: more than half of n + ⌊n · c / k⌋, and t + 1.
+#[test]
+fn no_two_quorums_fit_into_a_cohort_and_its_corrupted_clients() {
+    for (n, k, t, c, quorum) in [
+        (5, 4, 3, 1, 4),
+        (5, 4, 4, 3, 5),
+        (12, 4, 3, 1, 8),
+        (1000, 90, 58, 25, 639),
+        (9, 8, 8, 0, 9),
+    ] {
+        let builder = Params::secagg_plus(n, 1, k, t).threat_model(ThreatModel::ActiveServer);
+        let params = built(builder.corrupted_neighbours(c));
+        assert_eq!(params.quorum(), quorum, "{n} clients with {k} neighbours");
+        assert!(2 * quorum > n + n * c / k && quorum > t);
+    }
+}

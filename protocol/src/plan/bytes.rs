@@ -18,10 +18,10 @@ pub struct StageBytes {
 }
 
 /// The lengths of all messages of a round in which nobody drops out, for each client; in the order of
-/// the stages. Drop-outs only make messages shorter.
+/// the stages. With drop-outs most messages are shorter; an odd degree may become one more.
 ///
 /// The formulas are those of `docs/protocol.md`, section 11. With n clients, k neighbours, a threshold
-/// of t, m elements and b bits for each lane:
+/// of t, a quorum of q ([`Params::quorum`]), m elements and b bits for each lane:
 ///
 /// | stage | up | down |
 /// | --- | --- | --- |
@@ -29,7 +29,7 @@ pub struct StageBytes {
 /// | share keys | 54 + 80 k | 54 + 73 (k + 1); active 54 + 137 n |
 /// | collect masked vectors | 18 + ⌈(m + 1) b / 8⌉ | 22 + 88 k |
 /// | confirm survivors (active) | 82 | 22 + 8 n |
-/// | unmask | 22 + 33 k | 26 + 8 (k + 1); active 26 + 8 (k + 1) + 72 (t + 1) |
+/// | unmask | 22 + 33 k | 26 + 8 (k + 1); active 26 + 8 n + 72 q |
 ///
 /// ```
 /// use secagg::Params;
@@ -60,19 +60,19 @@ fn up(stage: Stage, params: &Params) -> u64 {
 }
 
 fn down(stage: Stage, params: &Params) -> u64 {
-    let [cohort, neighbours, threshold] =
-        [params.cohort_size(), params.degree(), params.threshold()].map(u64::from);
-    // Against an active server a client sees all keys, and enough of its neighbours' confirmations.
+    let [cohort, neighbours, quorum] =
+        [params.cohort_size(), params.degree(), params.quorum()].map(u64::from);
+    // Against an active server a client sees all keys and all survivors, and enough confirmations.
     let (peers, confirmations) = match params.threat_model() {
         ThreatModel::HonestButCurious => (neighbours + 1, 0),
-        ThreatModel::ActiveServer => (cohort, threshold + 1),
+        ThreatModel::ActiveServer => (cohort, quorum),
     };
     let body = match stage {
         Stage::Setup => setup_request(params),
         Stage::ShareKeys => ROSTER + COUNT + peers * (ID + keys(params)),
         Stage::CollectMaskedVectors => COUNT + neighbours * (ID + SEALED),
         Stage::ConfirmSurvivors => COUNT + cohort * ID,
-        Stage::Unmask => COUNT + (neighbours + 1) * ID + COUNT + confirmations * (ID + SIGNATURE),
+        Stage::Unmask => COUNT + peers * ID + COUNT + confirmations * (ID + SIGNATURE),
     };
     HEADER + body
 }

@@ -57,48 +57,34 @@ impl ConfirmSurvivors {
         if signed { Ok(()) } else { Err(ClientMisbehaved::BadSignature) }
     }
 
-    /// Who is asked to unmask: all survivors of a curious server; otherwise those that confirmed, and
-    /// that enough of their neighbours agree with.
+    /// Who is asked to unmask: all survivors of a curious server, and otherwise those that confirmed.
     fn unmaskers(&self) -> BTreeSet<usize> {
-        if !self.is_active() {
-            return self.collected.survivors.clone();
+        if self.is_active() {
+            self.confirmations.keys().copied().collect()
+        } else {
+            self.collected.survivors.clone()
         }
-        let (graph, need) = (&self.collected.members.graph, self.collected.round.threshold());
-        let confirmed = |at: &&usize| self.confirmations.contains_key(at);
-        let backed = |at: &usize| graph.neighbours(*at).iter().filter(confirmed).count() >= need;
-        self.confirmations.keys().copied().filter(backed).collect()
     }
 
-    fn check_unmaskers(&self, unmaskers: &BTreeSet<usize>) -> Result<(), Abort> {
-        if !self.is_active() {
-            return Ok(());
-        }
-        let round = &self.collected.round;
-        check_enough(Self::STAGE, self.confirmations.len(), round.threshold() + 1)?;
-        self.collected.check_reach(Self::STAGE, |holder, _| unmaskers.contains(&holder))
-    }
-
-    /// In a complete graph everyone is told the same, so it is encoded once.
+    /// Everyone is told the same in a complete graph, and against an active server, so it is encoded once.
     fn requests(&self, unmaskers: &BTreeSet<usize>) -> Vec<Outgoing> {
         let members = &self.collected.members;
         let everyone = || self.collected.survivors.iter().copied();
-        let shared = members.is_complete().then(|| self.request(everyone()));
+        let same = members.is_complete() || self.is_active();
+        let shared = same.then(|| self.request(everyone()));
         let near = |to| self.request(members.neighbourhood(to).into_iter());
         let message = |to| shared.clone().unwrap_or_else(|| near(to));
         let outgoing = |&to: &usize| Outgoing { to: members.client(to), message: message(to) };
         unmaskers.iter().map(outgoing).collect()
     }
 
-    /// What to tell a neighbourhood: who of it survived, and as many confirmations as its client asks
-    /// for, beside its own.
-    fn request(&self, neighbourhood: impl Iterator<Item = usize>) -> Arc<[u8]> {
+    /// Who of these survived, and as many confirmations as a client asks for.
+    fn request(&self, among: impl Iterator<Item = usize>) -> Arc<[u8]> {
         let Collected { round, members, survivors, .. } = &self.collected;
-        let survivors: Vec<_> = neighbourhood.filter(|at| survivors.contains(at)).collect();
-        let confirmed = survivors.iter().filter_map(|at| {
-            self.confirmations.get(at).map(|signature| (members.client(*at), *signature))
-        });
-        let confirmations = confirmed.take(round.threshold() + 1).collect();
-        let survivors = survivors.iter().map(|&at| members.client(at)).collect();
+        let survivors = among.filter(|at| survivors.contains(at)).map(|at| members.client(at));
+        let confirmed = self.confirmations.iter().take(round.session.params.quorum() as usize);
+        let confirmations = confirmed.map(|(&at, signature)| (members.client(at), *signature));
+        let (survivors, confirmations) = (survivors.collect(), confirmations.collect());
         UnmaskRequest { survivors, confirmations }.encode(round.session.id).into()
     }
 }
@@ -114,12 +100,17 @@ impl Collecting for ConfirmSurvivors {
     }
 
     fn check(&self) -> Result<(), Abort> {
-        self.check_unmaskers(&self.unmaskers())
+        if !self.is_active() {
+            return Ok(());
+        }
+        let quorum = self.collected.round.session.params.quorum() as usize;
+        check_enough(Self::STAGE, self.confirmations.len(), quorum)?;
+        self.collected.check_reach(Self::STAGE, |at, _| self.confirmations.contains_key(&at))
     }
 
     fn close(self) -> Result<(Unmask, Vec<Outgoing>), Abort> {
+        self.check()?;
         let unmaskers = self.unmaskers();
-        self.check_unmaskers(&unmaskers)?;
         let outgoing = self.requests(&unmaskers);
         Ok((Unmask::new(self.collected, unmaskers), outgoing))
     }

@@ -228,47 +228,40 @@ def _unmask_request(curious, active):
     yield "unmask request with a stranger", request([*named, STRANGER], "UnknownSurvivor")
     yield "unmask request with a client that is no neighbour", request([*named, far], "UnknownSurvivor")
     yield "unmask request with too few neighbours", request(named[:3], "TooFewSurvivors")
-    silent = next(c for c in active.ran.neighbours[7] if c not in active.ran.u2)
-    held = sorted([7, *active.ran._among(7, active.ran.survivors), silent])
+    held = sorted([7, *active.ran._among(7, active.ran.survivors)])
     raw = m.unmask_request(active.ran.context.session, held, [])
-    unknown = active.to_client(UNMASK, 7, raw, wrong + "UnknownSurvivor")
-    yield "unmask request with a neighbour whose box was not forwarded", unknown
+    near = active.to_client(UNMASK, 7, raw, wrong + "SurvivorsChanged")
+    yield "unmask request with the confirmed survivors of a neighbourhood alone", near
 
 
 def _confirmations(scene):
     """Active, to client 7: survivors that it did not sign, and signatures that are none."""
-    ran, wrong, t = scene.ran, "ServerMisbehaved::", scene.ran.params.threshold
-    near = ran._among(7, ran.survivors)
-    signers = [c for c in near if c in ran.confirmations]
-    true = [(c, ran.confirmations[c]) for c in signers[: t + 1]]
+    ran, wrong, quorum = scene.ran, "ServerMisbehaved::", scene.ran.params.quorum
+    signers = [c for c in sorted(ran.confirmations) if c != 7]
+    true = [(c, ran.confirmations[c]) for c in signers[:quorum]]
 
     def request(named, confirmations, error):
-        raw = m.unmask_request(ran.context.session, sorted([7, *named]), sorted(confirmations))
+        raw = m.unmask_request(ran.context.session, sorted(named), sorted(confirmations))
         return scene.to_client(UNMASK, 7, raw, wrong + error)
 
-    dropped = next(c for c in ran.neighbours[7] if c in ran.dropped)
-    far = next(c for c in ran.survivors if c != 7 and c not in near and c in ran.confirmations)
-    yield "unmask request with a survivor more than confirmed", request([*near, dropped], true, "SurvivorsChanged")
-    outside = [*true, (far, ran.confirmations[far])]
-    yield (
-        "unmask request with the confirmation of a client that is no neighbour",
-        request(near, outside, "NotANeighbour"),
-    )
+    named, dropped = ran.survivors, next(c for c in ran.neighbours[7] if c in ran.dropped)
+    yield "unmask request with a survivor more than confirmed", request([*named, dropped], true, "SurvivorsChanged")
     absent = [*true, (dropped, true[0][1])]
-    yield "unmask request with the confirmation of a dropped client", request(near, absent, "NotANeighbour")
-    yield "unmask request without confirmations", request(near, [], "TooFewConfirmations")
-    yield "unmask request with one confirmation too few", request(near, true[: t - 1], "TooFewConfirmations")
-    with_own = [*true[: t - 1], (7, ran.confirmations[7])]
-    yield "unmask request where only its own makes enough confirmations", request(near, with_own, "TooFewConfirmations")
+    yield "unmask request with the confirmation of a dropped client", request(named, absent, "UnknownSurvivor")
+    yield "unmask request without confirmations", request(named, [], "TooFewConfirmations")
+    # The client counts itself once, whether its own is there or not.
+    few = true[: quorum - 2]
+    yield "unmask request with one confirmation too few", request(named, few, "TooFewConfirmations")
+    with_own = [*few, (7, ran.confirmations[7])]
+    yield "unmask request where its own would have to count twice", request(named, with_own, "TooFewConfirmations")
     for what, signature in unsound(ran, signers):
         changed = [(signers[0], signature), *true[1:]]
-        yield f"unmask request with a confirmation {what}", request(near, changed, "BadSignature")
+        yield f"unmask request with a confirmation {what}", request(named, changed, "BadSignature")
 
 
 def _one_survivor_less(scene):
-    """Where more than t neighbours survived, so that there are not too few."""
     ran = scene.ran
-    confirmations = sorted(ran.confirmations.items())[: ran.params.threshold + 1]
+    confirmations = sorted(ran.confirmations.items())[: ran.params.quorum]
     raw = m.unmask_request(ran.context.session, ran.survivors[:-1], confirmations)
     changed = scene.to_client(UNMASK, 3, raw, "ServerMisbehaved::SurvivorsChanged")
     yield "unmask request with a survivor less than confirmed", changed

@@ -25,6 +25,12 @@ class Params:
     threat_model: int
     corrupted_neighbours: int
 
+    @property
+    def quorum(self):
+        """Confirmations that a client asks for, its own included (section 3)."""
+        half = (self.cohort_size + self.cohort_size * self.corrupted_neighbours // self.degree) // 2 + 1
+        return max(half, self.threshold + 1)
+
     def encode(self):
         head = u32(self.cohort_size) + u64(self.dimension) + u32(self.degree) + u32(self.threshold)
         numbers = f64(self.clipping_range) + u64(self.quantization_range) + f64(self.max_weight)

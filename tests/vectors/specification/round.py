@@ -135,16 +135,16 @@ class Round:
             self.confirmations[client] = reply[18:]
             return reply
 
-        confirmed = self._ask(CONFIRM, dict.fromkeys(self.survivors, request), answer)
-        self._enough(confirmed)
-        self.asked = [c for c in confirmed if len(self._among(c, confirmed)) >= self.params.threshold]
+        self.asked = self._ask(CONFIRM, dict.fromkeys(self.survivors, request), answer)
+        assert len(self.asked) >= self.params.quorum, "TooFew"
         self._each_has_t_among(self.asked)
 
     def unmask_request(self, client):
+        if self.params.active:
+            confirmations = sorted(self.confirmations.items())[: self.params.quorum]
+            return messages.unmask_request(self.context.session, self.survivors, confirmations)
         named = sorted([client, *self._among(client, self.survivors)])
-        signers = [peer for peer in named if peer in self.confirmations]
-        confirmations = [(peer, self.confirmations[peer]) for peer in signers[: self.params.threshold + 1]]
-        return messages.unmask_request(self.context.session, named, confirmations)
+        return messages.unmask_request(self.context.session, named, [])
 
     def _unmask(self):
         self.revealed = {}
