@@ -51,6 +51,7 @@ pub mod pack;
 mod prg;
 pub mod quantize;
 mod seed;
+pub mod x25519;
 
 pub use accumulator::{Accumulator, WeightedMean};
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]

@@ -7,6 +7,7 @@ mod aes128_ctr;
 mod chacha20;
 mod groups;
 mod pack;
+pub(crate) mod x25519;
 
 use crate::arch::memory::prefetch;
 use crate::arch::register::{AesRegister, ChaChaRegister, Register};
