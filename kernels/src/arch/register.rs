@@ -78,11 +78,13 @@ pub(crate) trait ChaChaRegister: Register {
 }
 
 /// Field elements side by side in a register.
+#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) const LANES: usize = 8;
 
 /// A register of 64-bit words, each a limb of another field element, that multiplies the lower 52 bits of them.
 ///
 /// A value is a proof as a [`Register`] is. All methods take the same time whatever the words are.
+#[cfg(any(target_arch = "x86_64", test))]
 pub(crate) trait FieldRegister: Copy {
     /// What proves that the CPU has these registers.
     type Token: Copy;

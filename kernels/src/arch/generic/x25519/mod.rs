@@ -141,10 +141,12 @@ fn divide<R: FieldRegister>(token: R::Token, fractions: &mut [Fraction<Element<R
         product = product.times(fraction.z);
     }
     let mut inverse = product.inverse();
-    for (fraction, before) in zip(fractions, before).rev() {
-        fraction.x = fraction.x.times(inverse.times(before));
+    for (fraction, before) in zip(fractions, &before).rev() {
+        fraction.x = fraction.x.times(inverse.times(*before));
         inverse = inverse.times(fraction.z);
     }
+    before.fill(one);
+    optimization_barrier(&before);
 }
 
 /// Writes as many lanes as there is room for.
