@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 use secagg_benches::rival;
-use secagg_benches::{modulus, on_one_thread, plan, seed, update};
-use secagg_kernels::{Accumulator, Backend, ClientPass, Lane, Prg, Quantizer, ceiling};
+use secagg_benches::{modulus, on_one_thread, plan, publics, seed, update};
+use secagg_kernels::{Accumulator, Backend, ClientPass, Lane, Prg, Quantizer, ceiling, x25519};
 
 const MASKS: usize = 64;
 /// The plan's vector: 4 MiB.
@@ -25,6 +25,7 @@ fn main() {
         rivals(turns);
         server(turns);
         client(turns);
+        agreements(turns);
     });
     if asked_for("threads") {
         threads(turns.div_ceil(4));
@@ -108,6 +109,25 @@ fn client(turns: usize) {
     }
 }
 
+/// One secret with many public keys, against `x25519-dalek` with one after another. The rate is in millions a second.
+fn agreements(turns: usize) {
+    let secret = [0x5a; 32];
+    for (backend, keys) in Backend::available().flat_map(|found| [1, 8, 512].map(|n| (found, n))) {
+        let name = format!("x25519 {backend}, {keys} keys, M/s / x25519-dalek");
+        if !asked_for(&name) {
+            continue;
+        }
+        let publics = publics(keys);
+        let ours = || drop(black_box(x25519::agree_many(backend, &secret, &publics)));
+        let (seconds, ratio) = in_turns(turns, ours, || {
+            for public in &publics {
+                black_box(x25519_dalek::x25519(black_box(secret), *public));
+            }
+        });
+        println!("{name:<62} {:10.4} {ratio:7.3}", keys as f64 / seconds / 1e6);
+    }
+}
+
 /// 256 masks over 64 MiB on all threads and on one, by the clock on the wall.
 fn threads(turns: usize) {
     let (plan, mut lanes) = (plan(Prg::Aes128Ctr, 256), vec![0_u32; LARGE]);
@@ -156,10 +176,15 @@ fn rounds(backend: Backend) {
 }
 
 /// Prints how many times as fast as the other side ours is, and our rate.
-fn row(turns: usize, name: &str, bytes: usize, mut ours: impl FnMut(), mut other: impl FnMut()) {
-    if !asked_for(name) {
-        return;
+fn row(turns: usize, name: &str, bytes: usize, ours: impl FnMut(), other: impl FnMut()) {
+    if asked_for(name) {
+        let (seconds, ratio) = in_turns(turns, ours, other);
+        println!("{name:<62} {:10.2} {ratio:7.3}", bytes as f64 / seconds / 1e9);
     }
+}
+
+/// Our seconds, and how many times as many the other side takes.
+fn in_turns(turns: usize, mut ours: impl FnMut(), mut other: impl FnMut()) -> (f64, f64) {
     let (mut own_times, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..turns {
         let start = seconds();
@@ -169,7 +194,7 @@ fn row(turns: usize, name: &str, bytes: usize, mut ours: impl FnMut(), mut other
         own_times.push(middle - start);
         ratios.push((seconds() - middle) / (middle - start));
     }
-    println!("{name:<62} {:10.2} {:7.3}", bytes as f64 / median(own_times) / 1e9, median(ratios));
+    (median(own_times), median(ratios))
 }
 
 fn asked_for(name: &str) -> bool {

@@ -26,6 +26,11 @@ pub fn update(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i % 2003) as f32 / 1001.0 - 1.0).collect()
 }
 
+/// So many public keys: any 32 bytes are one.
+pub fn publics(count: usize) -> Vec<[u8; 32]> {
+    (0..count).map(|i| std::array::from_fn(|at| (i * 31 + at * 7) as u8)).collect()
+}
+
 /// The modulus 2^`width`.
 ///
 /// # Panics

@@ -3,7 +3,8 @@
 //!
 //! Two passes use everything here. A client turns its update into a masked vector ([`ClientPass`]); a server adds
 //! masked vectors and takes the masks off their sum ([`Accumulator`]). Both work tile by tile: a mask is added to
-//! the lanes while its keystream is in cache, and is never stored.
+//! the lanes while its keystream is in cache, and is never stored. Beside them stands the arithmetic that seeds are agreed on
+//! with, in batches ([`x25519`]).
 //!
 //! ```
 //! use secagg_kernels::{Accumulator, Backend, ClientPass, MaskPlan, Modulus, Prg, Quantizer, Seed, Sign};
@@ -51,6 +52,7 @@ pub mod pack;
 mod prg;
 pub mod quantize;
 mod seed;
+pub mod x25519;
 
 pub use accumulator::{Accumulator, WeightedMean};
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]

@@ -4,11 +4,13 @@
 //! the keys that seal shares. The type parameter keeps them apart.
 
 use core::fmt;
+use core::iter::zip;
 use core::marker::PhantomData;
 
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
-use secagg_kernels::Seed;
+use secagg_kernels::x25519::{self, SharedSecrets};
+use secagg_kernels::{Backend, Seed};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use x25519_dalek::StaticSecret;
@@ -66,8 +68,7 @@ impl<U> PublicKey<U> {
 
     /// Whether the point lies in the small subgroup, where every agreement gives zero.
     pub(crate) fn has_low_order(&self) -> bool {
-        // Any clamped scalar is a multiple of the cofactor, so it kills exactly these points.
-        x25519_dalek::x25519([0; KEY_LEN], self.0) == [0; KEY_LEN]
+        LOW_ORDER.contains(&self.0)
     }
 }
 
@@ -95,9 +96,34 @@ impl<U> fmt::Debug for PublicKey<U> {
     }
 }
 
-/// An agreement with a point of low order, which would be no secret.
+/// The u-coordinates of all points whose order divides 8, of the curve and of its twist: 0, 1, two of order 8, p - 1.
+/// Any clamped scalar is a multiple of 8, so it kills exactly these points.
+const LOW_ORDER: [[u8; KEY_LEN]; 5] = [
+    [0; KEY_LEN],
+    [
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0,
+    ],
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+];
+
+/// The key of this client has low order: an agreement with it would be no secret.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LowOrder;
+pub(crate) struct LowOrder(pub(crate) ClientId);
 
 /// An X25519 secret key; wiped when dropped.
 pub(crate) struct SecretKey<U>(StaticSecret, PhantomData<U>);
@@ -119,9 +145,15 @@ impl<U> SecretKey<U> {
         PublicKey(x25519_dalek::PublicKey::from(&self.0).to_bytes(), PhantomData)
     }
 
-    fn agree(&self, theirs: &PublicKey<U>) -> Result<x25519_dalek::SharedSecret, LowOrder> {
-        let shared = self.0.diffie_hellman(&x25519_dalek::PublicKey::from(theirs.0));
-        if shared.was_contributory() { Ok(shared) } else { Err(LowOrder) }
+    /// Agrees with all of them on one secret with each, in their order. The first of low order is an error.
+    fn agree(&self, backend: Backend, theirs: &[End<U>]) -> Result<SharedSecrets, LowOrder> {
+        let publics: Vec<_> = theirs.iter().map(|end| end.key.0).collect();
+        let shared = x25519::agree_many(backend, self.as_bytes(), &publics);
+        let is_zero = |secret: &[u8; KEY_LEN]| bool::from(secret.ct_eq(&[0; KEY_LEN]));
+        match zip(theirs, &*shared).find(|(_, secret)| is_zero(secret)) {
+            Some((end, _)) => Err(LowOrder(end.client)),
+            None => Ok(shared),
+        }
     }
 }
 
@@ -152,19 +184,32 @@ pub(crate) struct End<U> {
     pub(crate) key: PublicKey<U>,
 }
 
-/// The seed of the mask that two neighbours share: the same at both ends, and at a server that has
-/// recovered one end's secret key.
-pub(crate) fn pairwise_seed(
-    salt: &Salt,
-    secret: &MaskSecretKey,
-    ours: End<Mask>,
-    theirs: End<Mask>,
-) -> Result<Seed, LowOrder> {
-    let shared = secret.agree(&theirs.key)?;
+/// One end of agreements with many others.
+pub(crate) struct Hub<'a, U> {
+    pub(crate) backend: Backend,
+    pub(crate) salt: &'a Salt,
+    pub(crate) secret: &'a SecretKey<U>,
+    pub(crate) end: End<U>,
+}
+
+impl Hub<'_, Mask> {
+    /// The seeds of the masks that this client shares with its neighbours, in their order: the same at
+    /// both ends, and at a server that has recovered one end's secret key.
+    pub(crate) fn pairwise_seeds(
+        &self,
+        theirs: &[End<Mask>],
+    ) -> Result<impl ExactSizeIterator<Item = Seed>, LowOrder> {
+        let shared = self.secret.agree(self.backend, theirs)?;
+        let seed = move |at: usize| pairwise_seed(self.salt, &shared[at], self.end, theirs[at]);
+        Ok((0..theirs.len()).map(seed))
+    }
+}
+
+fn pairwise_seed(salt: &Salt, shared: &[u8; KEY_LEN], ours: End<Mask>, theirs: End<Mask>) -> Seed {
     let (low, high) = if ours.client < theirs.client { (ours, theirs) } else { (theirs, ours) };
     let mut seed = Zeroizing::new([0; KEY_LEN]);
-    derive(salt, b"secagg pairwise seed", shared.as_bytes(), low, high, &mut *seed);
-    Ok(Seed::from_bytes(*seed))
+    derive(salt, b"secagg pairwise seed", shared, low, high, &mut *seed);
+    Seed::from_bytes(*seed)
 }
 
 /// AES-256-GCM key and nonce of one direction of a share channel: used for one message, once.
@@ -198,17 +243,18 @@ pub(crate) struct ShareChannel {
     pub(crate) receiving: ChannelKey,
 }
 
-impl ShareChannel {
-    pub(crate) fn new(
-        salt: &Salt,
-        secret: &ChannelSecretKey,
-        ours: End<Channel>,
-        theirs: End<Channel>,
-    ) -> Result<Self, LowOrder> {
-        let shared = secret.agree(&theirs.key)?;
-        let sending = channel_key(salt, shared.as_bytes(), ours, theirs);
-        let receiving = channel_key(salt, shared.as_bytes(), theirs, ours);
-        Ok(Self { sending, receiving })
+impl Hub<'_, Channel> {
+    /// The channels to neighbours, in their order.
+    pub(crate) fn share_channels(
+        &self,
+        theirs: &[End<Channel>],
+    ) -> Result<impl ExactSizeIterator<Item = ShareChannel>, LowOrder> {
+        let shared = self.secret.agree(self.backend, theirs)?;
+        let channel = move |at: usize| ShareChannel {
+            sending: channel_key(self.salt, &shared[at], self.end, theirs[at]),
+            receiving: channel_key(self.salt, &shared[at], theirs[at], self.end),
+        };
+        Ok((0..theirs.len()).map(channel))
     }
 }
 

@@ -2,12 +2,13 @@
 //! crate sees what they are about: keys, boxes, fields of messages. Those of the graph and of shares are compared beside their
 //! code, with the helpers below.
 
+use secagg_kernels::Backend;
 use serde_json::Value;
 
 use crate::identity::{Identity, Statement, SurvivorsHash, VerifyingKey};
 use crate::keys::{
-    Channel, ChannelPublicKey, ChannelSecretKey, End, MaskPublicKey, MaskSecretKey, Salt,
-    SelfMaskSeed, ShareChannel, pairwise_seed,
+    Channel, ChannelPublicKey, ChannelSecretKey, End, Hub, MaskPublicKey, MaskSecretKey, Salt,
+    SelfMaskSeed, ShareChannel,
 };
 use crate::message::{
     AdvertisedKeys, CollectRequest, Message, Revealed, RevealedShares, SealedShares,
@@ -107,7 +108,9 @@ fn check_pairwise_seed(case: &Value, salt: &Salt) {
         (End { client: client(&case["clients"][at]["id"]), key: secret.public() }, secret)
     });
     for ((ours, secret), (theirs, _)) in [(&first, &second), (&second, &first)] {
-        let seed = pairwise_seed(salt, secret, *ours, *theirs).expect("full order");
+        let hub = Hub { backend: Backend::detect(), salt, secret, end: *ours };
+        let mut seeds = hub.pairwise_seeds(std::slice::from_ref(theirs)).expect("full order");
+        let seed = seeds.next().expect("one neighbour");
         assert_eq!(seed.as_bytes()[..], hex(&case["pairwise_seed"]), "{case}");
     }
 }
@@ -118,9 +121,19 @@ fn channel_end(client_of: &Value) -> (End<Channel>, ChannelSecretKey) {
     (End { client: client(&client_of["id"]), key: secret.public() }, secret)
 }
 
+pub(crate) fn share_channel(
+    salt: &Salt,
+    secret: &ChannelSecretKey,
+    end: End<Channel>,
+    theirs: End<Channel>,
+) -> ShareChannel {
+    let hub = Hub { backend: Backend::detect(), salt, secret, end };
+    hub.share_channels(&[theirs]).expect("full order").next().expect("one neighbour")
+}
+
 fn check_channel(case: &Value, salt: &Salt) {
     let [(ours, secret), (theirs, _)] = [0, 1].map(|at| channel_end(&case["clients"][at]));
-    let channel = ShareChannel::new(salt, &secret, ours, theirs).expect("full order");
+    let channel = share_channel(salt, &secret, ours, theirs);
     let [there, back] =
         [channel.sending, channel.receiving].map(|key| [&key.key[..], &key.nonce].concat());
     assert_eq!(there, hex(&case["channel_there"]), "{case}");
@@ -164,7 +177,7 @@ fn boxes_are_those_of_the_reference() {
         let salt = Salt::new(&session, &RosterHash::from_bytes(array(&case["roster"])));
         let [(from, secret), (to, other)] =
             ["sender", "receiver"].map(|role| channel_end(&case[role]));
-        let channel = ShareChannel::new(&salt, &secret, from, to).expect("full order");
+        let channel = share_channel(&salt, &secret, from, to);
         let route = Route { sender: from.client, receiver: to.client };
         let pair = SharePair {
             mask_secret_key: Share(array(&case["mask_key_share"])),
@@ -172,7 +185,7 @@ fn boxes_are_those_of_the_reference() {
         };
         let sealed = seal(&session, &channel.sending, route, &pair);
         assert_eq!(sealed[..], hex(&case["box"]), "{case}");
-        let channel = ShareChannel::new(&salt, &other, to, from).expect("full order");
+        let channel = share_channel(&salt, &other, to, from);
         let opened = open(&session, &channel.receiving, route, &sealed).expect("it opens");
         assert_eq!(opened.mask_secret_key.0, pair.mask_secret_key.0);
         assert_eq!(opened.self_mask_seed.0, pair.self_mask_seed.0);

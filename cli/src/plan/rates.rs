@@ -29,7 +29,7 @@ pub struct Rates {
     pub mask_lanes: f64,
     /// Lanes of masked vectors that are unpacked and added.
     pub unpacked_lanes: f64,
-    /// X25519 agreements, with the derivation of a seed.
+    /// X25519 agreements in batches, with the derivation of a seed.
     pub agreements: f64,
     /// Ed25519 signatures that are verified.
     pub signatures: f64,
@@ -59,7 +59,7 @@ impl Rates {
         Self {
             mask_lanes: (MASKS * lanes) as f64 * masks_per_second(params, lanes),
             unpacked_lanes: lanes as f64 * vectors_per_second(params, lanes),
-            agreements: per_second(|| rehearsal.agree()),
+            agreements: Rehearsal::NEIGHBOURS as f64 * per_second(|| rehearsal.agree()),
             signatures: per_second(|| rehearsal.verify()),
             basis_pairs: holders * holders * per_second(|| rehearsal.prepare_basis()),
             shares: f64::from(threshold) * per_second(|| rehearsal.recover()),

@@ -44,7 +44,6 @@ pub(super) fn of_server(plan: &Plan, params: &Params, rates: &Rates) -> Vec<Work
         _ => None,
     };
     let all = [
-        work("check public keys", "2 n", 2.0 * n, rates.agreements),
         work("add masked vectors", "S", survivors, rates.unpacked_lanes / lanes),
         work(
             "prepare Lagrange bases",

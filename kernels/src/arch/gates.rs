@@ -1,9 +1,10 @@
 //! The gates: the only way from a token to code that is compiled for the CPU features it stands for.
 
 /// Implements [`Kernel`](crate::arch::Kernel) for a token. Each method is one call into a function that has the features;
-/// what it calls in turn is inlined into it and so compiled for them.
+/// what it calls in turn is inlined into it and so compiled for them. What only this token does better than the portable backend
+/// stands in braces.
 macro_rules! gates {
-    ($token:ty, $features:literal) => {
+    ($token:ty, $features:literal $(, { $($own:item)* })?) => {
         impl Kernel for $token {
             fn expand(self, key: &Key, first_byte: u64, out: &mut [u8]) {
                 #[target_feature(enable = $features)]
@@ -79,6 +80,8 @@ macro_rules! gates {
                 // SAFETY: the token exists only where all of these features were detected.
                 unsafe { inside(self, bytes) }
             }
+
+            $($($own)*)?
         }
     };
 }

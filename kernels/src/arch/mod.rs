@@ -44,6 +44,7 @@ use crate::lane::{Lanes, LanesMut};
 use crate::mask::Masks;
 use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
+use crate::x25519::Pairs;
 use crate::{Lane, Real};
 
 /// Everything a backend must do. All backends give the same bits.
@@ -86,6 +87,11 @@ pub(crate) trait Kernel: Copy + Send + Sync {
 
     /// Does ten AES rounds for every 16 of so many bytes, rounded up, and answers something of the result.
     fn aes_rounds(self, bytes: u64) -> u64;
+
+    /// Writes the X25519 shared secrets of as many pairs, at most [`BATCH`](crate::x25519::BATCH).
+    fn agree(self, pairs: Pairs<'_>, shared: &mut [[u8; 32]]) {
+        portable::x25519::agree(pairs, shared);
+    }
 }
 
 /// Evaluates an expression with the kernel that a [`Backend`](crate::Backend) stands for: the one place where a backend is chosen.

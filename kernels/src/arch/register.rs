@@ -77,6 +77,55 @@ pub(crate) trait ChaChaRegister: Register {
     fn blocks_of_pairs(rows: [Self; 16]) -> [Self; 16];
 }
 
+/// Field elements side by side in a register.
+#[cfg(any(target_arch = "x86_64", test))]
+pub(crate) const LANES: usize = 8;
+
+/// A register of 64-bit words, each a limb of another field element, that multiplies the lower 52 bits of them.
+///
+/// A value is a proof as a [`Register`] is. All methods take the same time whatever the words are.
+#[cfg(any(target_arch = "x86_64", test))]
+pub(crate) trait FieldRegister: Copy {
+    /// What proves that the CPU has these registers.
+    type Token: Copy;
+
+    /// The same word in every lane.
+    fn splat(token: Self::Token, word: u64) -> Self;
+
+    /// The same word in every lane, whatever is in this register.
+    fn same(self, word: u64) -> Self;
+
+    /// Reads one word for each lane.
+    fn load(token: Self::Token, words: &[u64; LANES]) -> Self;
+
+    /// Writes one word of each lane.
+    fn store(self, words: &mut [u64; LANES]);
+
+    /// Lane by lane, the sum.
+    fn add(self, other: Self) -> Self;
+
+    /// Lane by lane, the difference.
+    fn sub(self, other: Self) -> Self;
+
+    /// Bit by bit, both.
+    fn and(self, other: Self) -> Self;
+
+    /// Every word times 2^`BITS`.
+    fn shift_left<const BITS: u32>(self) -> Self;
+
+    /// Every word divided by 2^`BITS`, rounded down.
+    fn shift_right<const BITS: u32>(self) -> Self;
+
+    /// Adds bits 0 to 51 of the product of the lower 52 bits of `one` and of `other`.
+    fn add_low(self, one: Self, other: Self) -> Self;
+
+    /// Adds bits 52 to 103 of that product, as a number of 52 bits.
+    fn add_high(self, one: Self, other: Self) -> Self;
+
+    /// Lane by lane, `set` where the word of this register is not zero, and `unset` where it is.
+    fn choose(self, set: Self, unset: Self) -> Self;
+}
+
 /// Implements [`Register`] for a newtype around one of the compiler's vector types.
 macro_rules! register {
     (

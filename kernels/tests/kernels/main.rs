@@ -13,3 +13,4 @@ mod prg;
 mod quantize;
 mod support;
 mod values;
+mod x25519;

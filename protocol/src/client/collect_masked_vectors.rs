@@ -8,7 +8,7 @@ use super::share_keys::Neighbour;
 use super::unmask::Holding;
 use super::{ConfirmSurvivors, Me, Roster, Unmask};
 use crate::error::{Misuse, Refused, ServerMisbehaved};
-use crate::keys::{End, KEY_LEN, MaskSecretKey, Salt, SelfMaskSeed, pairwise_seed};
+use crate::keys::{End, Hub, KEY_LEN, LowOrder, MaskSecretKey, Salt, SelfMaskSeed};
 use crate::message::{CollectRequest, MaskedVector, Message};
 use crate::sealed::{Route, SealedPair, open};
 use crate::{ClientId, MaskPublicKey};
@@ -117,21 +117,19 @@ impl CollectMaskedVectors {
     }
 
     fn mask_plan(&self, sharers: &[&Neighbour]) -> Result<MaskPlan, ServerMisbehaved> {
+        let salt = Salt::new(&self.me.session, &self.roster.hash);
+        let ours = End { client: self.me.id, key: self.mask_public };
+        let hub = Hub { backend: self.backend, salt: &salt, secret: &self.mask, end: ours };
+        let end = |neighbour: &&Neighbour| End { client: neighbour.client, key: neighbour.mask };
+        let theirs: Vec<_> = sharers.iter().map(end).collect();
+        let seeds = hub
+            .pairwise_seeds(&theirs)
+            .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
         // With its final capacity from the start, the vector never moves seeds and leaves copies.
         let mut masks = Vec::with_capacity(1 + sharers.len());
-        let salt = Salt::new(&self.me.session, &self.roster.hash);
         masks.push((self.self_mask_seed.clone().into_seed(), Sign::Add));
-        for neighbour in sharers {
-            masks.push((self.pairwise_seed(&salt, neighbour)?, sign(self.me.id, neighbour.client)));
-        }
+        masks.extend(seeds.zip(sharers.iter().map(|theirs| sign(self.me.id, theirs.client))));
         Ok(MaskPlan::new(self.me.session.params.prg(), &masks))
-    }
-
-    fn pairwise_seed(&self, salt: &Salt, neighbour: &Neighbour) -> Result<Seed, ServerMisbehaved> {
-        let ours = End { client: self.me.id, key: self.mask_public };
-        let theirs = End { client: neighbour.client, key: neighbour.mask };
-        pairwise_seed(salt, &self.mask, ours, theirs)
-            .map_err(|_| ServerMisbehaved::LowOrderKey(neighbour.client))
     }
 
     fn masked_vector<F: Real>(

@@ -8,7 +8,8 @@ use crate::error::{Refused, ServerMisbehaved};
 use crate::graph::Ring;
 use crate::identity::Statement;
 use crate::keys::{
-    ChannelKey, ChannelSecretKey, End, MaskSecretKey, Salt, SelfMaskSeed, ShareChannel,
+    ChannelKey, ChannelSecretKey, End, Hub, LowOrder, MaskSecretKey, Salt, SelfMaskSeed,
+    ShareChannel,
 };
 use crate::message::{AdvertisedKeys, Message, SealedShares, ShareKeysRequest};
 use crate::roster::RosterHash;
@@ -168,25 +169,15 @@ impl ShareKeys {
         salt: &Salt,
         neighbours: &[&Peer],
     ) -> Result<Vec<Channel>, ServerMisbehaved> {
-        // With its final capacity from the start, the vector never moves keys and leaves copies.
-        let mut channels = Vec::with_capacity(neighbours.len());
-        for neighbour in neighbours {
-            channels.push(self.open_channel(salt, neighbour)?);
-        }
-        Ok(channels)
-    }
-
-    fn open_channel(
-        &self,
-        salt: &Salt,
-        &(client, keys): &Peer,
-    ) -> Result<Channel, ServerMisbehaved> {
         let ours = End { client: self.me.id, key: self.advertised.channel };
-        let theirs = End { client, key: keys.channel };
-        let ShareChannel { sending, receiving } =
-            ShareChannel::new(salt, &self.channel, ours, theirs)
-                .map_err(|_| ServerMisbehaved::LowOrderKey(client))?;
-        Ok((Neighbour { client, mask: keys.mask, receiving }, sending))
+        let hub = Hub { backend: self.backend, salt, secret: &self.channel, end: ours };
+        let end = |&&(client, keys): &&Peer| End { client, key: keys.channel };
+        let theirs: Vec<_> = neighbours.iter().map(end).collect();
+        let opened = hub
+            .share_channels(&theirs)
+            .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
+        // As their number is known from the start, the vector never moves keys and leaves copies.
+        Ok(neighbours.iter().zip(opened).map(channel).collect())
     }
 
     fn seal_shares(
@@ -212,6 +203,11 @@ impl ShareKeys {
         let pair = SharePair { mask_secret_key, self_mask_seed };
         seal(&self.me.session, sending, route, &pair)
     }
+}
+
+fn channel((&&(client, keys), opened): (&&Peer, ShareChannel)) -> Channel {
+    let ShareChannel { sending, receiving } = opened;
+    (Neighbour { client, mask: keys.mask, receiving }, sending)
 }
 
 /// No key twice, neither in one role nor across both.

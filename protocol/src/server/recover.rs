@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use secagg_kernels::{MaskPlan, Seed, Sign};
 
 use self::secrets::Secrets;
-use super::Members;
+use super::{Members, Round};
 use crate::ClientId;
 use crate::client::sign;
 use crate::error::Abort;
-use crate::keys::{Commitment, End, MaskSecretKey, SelfMaskSeed, pairwise_seed};
-use crate::session::Session;
+use crate::keys::{Commitment, End, Hub, LowOrder, Mask, MaskSecretKey, SelfMaskSeed};
 use crate::shamir::Share;
 
 /// Revealed shares, by the secret's owner and then by holder; both are positions.
@@ -20,7 +19,7 @@ pub(super) type Shares = BTreeMap<usize, BTreeMap<usize, Share>>;
 
 /// Recovers the secrets that the sum needs, and finds the masks that follow from them.
 pub(super) struct Recovery<'a> {
-    session: &'a Session,
+    round: &'a Round,
     members: &'a Members,
     secrets: Secrets<'a>,
 }
@@ -41,12 +40,13 @@ pub struct FalseShare {
 
 impl<'a> Recovery<'a> {
     pub(super) fn new(
-        session: &'a Session,
+        round: &'a Round,
         members: &'a Members,
         unmaskers: &'a BTreeSet<usize>,
         shares: &'a Shares,
     ) -> Self {
-        Self { session, members, secrets: Secrets::new(session, members, unmaskers, shares) }
+        let secrets = Secrets::new(&round.session, members, unmaskers, shares);
+        Self { round, members, secrets }
     }
 
     /// The self mask of every survivor, and the pairwise masks between survivors and dropped
@@ -65,7 +65,7 @@ impl<'a> Recovery<'a> {
                 self.pairwise_masks(owner, survivors, &mut masks)?;
             }
         }
-        Ok(MaskPlan::new(self.session.params.prg(), &masks))
+        Ok(MaskPlan::new(self.round.session.params.prg(), &masks))
     }
 
     fn count_masks(
@@ -94,7 +94,7 @@ impl<'a> Recovery<'a> {
     }
 
     fn self_mask_seed(&mut self, owner: usize, commitment: &Commitment) -> Result<Seed, Abort> {
-        let (session, client) = (self.session, self.members.client(owner));
+        let (session, client) = (&self.round.session, self.members.client(owner));
         let secret = self.secrets.recover(owner, |secret| {
             SelfMaskSeed::from_bytes(secret).commitment(session, client).matches(commitment)
         })?;
@@ -107,33 +107,25 @@ impl<'a> Recovery<'a> {
         survivors: &BTreeSet<usize>,
         masks: &mut Vec<(Seed, Sign)>,
     ) -> Result<(), Abort> {
-        let mut masked = self.masked_against(dropped, survivors).peekable();
-        if masked.peek().is_none() {
+        let masked = self.masked_against(dropped, survivors);
+        let theirs: Vec<_> = masked.map(|survivor| self.end(survivor)).collect();
+        if theirs.is_empty() {
             return Ok(());
         }
         let ours = self.end(dropped);
         let fits = |secret: &_| MaskSecretKey::from_bytes(secret).public() == ours.key;
         let secret = self.secrets.recover(dropped, fits)?;
         let key = MaskSecretKey::from_bytes(&secret);
-        for survivor in masked {
-            masks.push(self.pairwise_mask(&key, ours, self.end(survivor))?);
-        }
+        let salt = self.members.salt(&self.round.session);
+        let hub = Hub { backend: self.round.backend, salt: &salt, secret: &key, end: ours };
+        let seeds =
+            hub.pairwise_seeds(&theirs).map_err(|LowOrder(_)| Abort::FalseShares(ours.client))?;
+        // The mask that a survivor took with its own sign comes off with the dropped client's.
+        masks.extend(seeds.zip(theirs.iter().map(|theirs| sign(ours.client, theirs.client))));
         Ok(())
     }
 
-    /// The mask that a survivor took with its own sign comes off with the dropped client's.
-    fn pairwise_mask(
-        &self,
-        key: &MaskSecretKey,
-        dropped: End<crate::keys::Mask>,
-        survivor: End<crate::keys::Mask>,
-    ) -> Result<(Seed, Sign), Abort> {
-        let seed = pairwise_seed(&self.members.salt(self.session), key, dropped, survivor)
-            .map_err(|_| Abort::FalseShares(dropped.client))?;
-        Ok((seed, sign(dropped.client, survivor.client)))
-    }
-
-    fn end(&self, position: usize) -> End<crate::keys::Mask> {
+    fn end(&self, position: usize) -> End<Mask> {
         End { client: self.members.client(position), key: self.members.keys[position].mask }
     }
 }

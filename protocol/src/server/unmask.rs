@@ -91,7 +91,7 @@ impl Collecting for Unmask {
         self.check()?;
         let Self { collected, unmaskers, shares, .. } = self;
         let Collected { round, members, commitments, sum, survivors } = collected;
-        let mut recovery = Recovery::new(&round.session, &members, &unmaskers, &shares);
+        let mut recovery = Recovery::new(&round, &members, &unmaskers, &shares);
         let plan = recovery.mask_plan(&commitments, &survivors)?;
         let false_shares = recovery.into_false_shares();
         let survivors = survivors.iter().map(|&at| members.client(at)).collect();

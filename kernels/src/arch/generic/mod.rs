@@ -7,6 +7,8 @@ mod aes128_ctr;
 mod chacha20;
 mod groups;
 mod pack;
+#[cfg(any(target_arch = "x86_64", test))]
+pub(crate) mod x25519;
 
 use crate::arch::memory::prefetch;
 use crate::arch::register::{AesRegister, ChaChaRegister, Register};

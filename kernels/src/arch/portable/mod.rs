@@ -3,6 +3,7 @@
 pub(crate) mod aegis128x4;
 mod aes128_ctr;
 pub(crate) mod chacha20;
+pub(crate) mod x25519;
 
 use super::Kernel;
 use super::generic::{self, Sink};

@@ -4,6 +4,8 @@
     reason = "instructions that not every CPU has, and loads and stores of registers"
 )]
 
+mod ifma;
+
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
     __m512i, _mm_loadu_si128, _mm_sfence, _mm512_add_epi16, _mm512_add_epi32, _mm512_add_epi64,
@@ -19,16 +21,23 @@ use super::Kernel;
 use super::gates::{gates, loops};
 use super::generic::{self, Simd};
 use super::memory::LINE;
+use super::portable;
 use super::register::{AesRegister, ChaChaRegister, Register, register};
 use crate::lane::{Lanes, LanesMut, Word};
 use crate::mask::Masks;
 use crate::prg::Key;
 use crate::quantize::{Scale, Unscale};
+use crate::x25519::Pairs;
 use crate::{Lane, Real};
+
+use ifma::Ifma;
 
 /// Proof that this CPU, and the system on it, has AVX-512 F, BW, DQ and VL, and VAES.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Avx512(());
+pub struct Avx512 {
+    /// Not all such CPUs have it.
+    ifma: Option<Ifma>,
+}
 
 impl Avx512 {
     /// Asks the CPU.
@@ -43,7 +52,8 @@ impl Avx512 {
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
-        found.then_some(Self(()))
+        let without = found.then_some(Self { ifma: None })?;
+        Some(Self { ifma: Ifma::detect(without) })
     }
 
     /// Writes whole lines past the cache.
@@ -64,7 +74,14 @@ impl Avx512 {
 }
 
 loops!("avx512f,avx512bw,avx512dq,avx512vl");
-gates!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl,vaes");
+gates!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl,vaes", {
+    fn agree(self, pairs: Pairs<'_>, shared: &mut [[u8; 32]]) {
+        match self.ifma {
+            Some(ifma) => ifma.agree(pairs, shared),
+            None => portable::x25519::agree(pairs, shared),
+        }
+    }
+});
 
 impl Simd for Avx512 {
     type Aes = Zmm;
