@@ -13,6 +13,7 @@ use zeroize::Zeroize;
 use crate::Backend;
 
 /// Bytes that a CPU moves between memory and cache at once.
+#[cfg(target_arch = "x86_64")]
 pub(super) const LINE: usize = 64;
 
 /// How many bytes ahead of its use memory is asked for: of 1, 2, 4 and 8 KiB the best.

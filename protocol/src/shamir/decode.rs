@@ -25,8 +25,8 @@ type Errors = Vec<usize>;
 /// at least `threshold` shares, which lie on one polynomial of degree below `threshold` in either half.
 ///
 /// A choice is a pair, one set for each half, of at most ⌈d/2⌉ shares each, d being the number of shares
-/// beyond the threshold. They come by ascending first half, then second half. The work is bounded by a
-/// multiple of the square of the number of shares, and so are the positions that are returned.
+/// beyond the threshold. They come by ascending first half, then second half. Finding them is bounded by a
+/// multiple of the square of the number of shares, and there are no more of them than shares.
 pub(crate) fn errors(basis: &LagrangeBasis, threshold: usize, shares: &[&Share]) -> Vec<Errors> {
     let spare = shares.len() - threshold;
     let [low, high] =
