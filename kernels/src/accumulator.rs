@@ -15,6 +15,9 @@ use crate::{
 /// Lanes that one thread unpacks at a time; a multiple of 8, so that tiles begin on whole bytes at every width.
 const TILE: usize = 1 << 14;
 
+/// Up to so many lanes a masked vector is added by the thread that calls: that takes less time than to wake another.
+const ALONE: usize = 8 * TILE;
+
 /// The sum of masked vectors: one vector of lanes, however many are added. A lane is the smallest word that holds the
 /// modulus.
 ///
@@ -86,7 +89,8 @@ impl Accumulator {
         with_lanes!(&self.lanes, lanes => lanes[lane].to_u64()) & self.modulus.max_value()
     }
 
-    /// Unpacks a masked vector and adds it, in one pass on the threads of the current rayon pool, allocating nothing.
+    /// Unpacks a masked vector and adds it, in one pass, allocating nothing. Long vectors are spread over the threads of the
+    /// current rayon pool; short ones are added before another thread would be awake.
     ///
     /// # Errors
     /// [`PackError::Length`] and [`PackError::NonZeroPadding`]; the sum is then as it was.
@@ -94,8 +98,13 @@ impl Accumulator {
         pack::check_bytes(self.modulus, self.len(), bytes)?;
         let width = self.modulus.width();
         with_lanes!(&mut self.lanes, lanes => {
-            let tiles = lanes.par_chunks_mut(TILE).zip(bytes.par_chunks(self.modulus.packed_len(TILE)));
-            tiles.for_each(|(lanes, bytes)| with_kernel!(backend, kernel => kernel.unpack_add(width, bytes, Slices::lanes_mut(lanes))));
+            let add = |lanes: &mut [_], bytes| with_kernel!(backend, kernel => kernel.unpack_add(width, bytes, Slices::lanes_mut(lanes)));
+            if lanes.len() <= ALONE {
+                add(lanes, bytes);
+            } else {
+                let tiles = lanes.par_chunks_mut(TILE).zip(bytes.par_chunks(self.modulus.packed_len(TILE)));
+                tiles.for_each(|(lanes, bytes)| add(lanes, bytes));
+            }
         });
         Ok(())
     }

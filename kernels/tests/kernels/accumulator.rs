@@ -4,12 +4,13 @@ use secagg_kernels::{Accumulator, Backend, KeystreamLimit, MaskPlan, PackError, 
 
 use crate::support::{modulus, on_threads, painted, seed};
 
-/// Widths at both ends of each word, and one between. Lengths around a group of eight and a tile (16,384 lanes).
+/// Widths at both ends of each word, and one between. Lengths around a group of
+/// eight, a tile (16,384 lanes) and what one thread adds alone (eight tiles).
 #[test]
 fn sums_wrap_at_the_modulus() {
     let backend = Backend::detect();
     for width in [1, 7, 16, 17, 20, 32, 33, 57, 63, 64] {
-        for len in [0, 1, 7, 8, 9, 16_383, 16_384, 16_385, 40_000] {
+        for len in [0, 1, 7, 8, 9, 16_383, 16_384, 16_385, 131_072, 131_073, 150_000] {
             let (mut sum, mut model) = (Accumulator::new(modulus(width), len), vec![0_u64; len]);
             for round in 0..3 {
                 let vector: Vec<u64> = painted::<u64>(len + round).split_off(round);
