@@ -4,7 +4,6 @@ use clap::Args;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use secagg::{ClientId, Params, SessionId, Stage};
-use secagg_kernels::Backend;
 
 use crate::args::{ParamsArgs, RunArgs};
 use crate::check::check;
@@ -33,10 +32,10 @@ pub struct SimulateArgs {
     /// Fraction of the clients that vanish
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     dropout: f64,
-    /// The stage at which they vanish: setup, share-keys, collect-masked-vectors, confirm-survivors (if
-    /// the server may be active) or unmask
-    #[arg(long, value_name = "STAGE", default_value_t = Stage::CollectMaskedVectors)]
-    dropout_stage: Stage,
+    /// The stages at which they vanish, each as many: setup, share-keys, collect-masked-vectors,
+    /// confirm-survivors (if the server may be active) or unmask; several with commas between
+    #[arg(long, value_name = "STAGES", value_delimiter = ',', default_values_t = [Stage::CollectMaskedVectors])]
+    dropout_stage: Vec<Stage>,
     /// Fixes everything that is random
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
@@ -53,6 +52,7 @@ impl SimulateArgs {
     /// [`CommandError`], sorted by whether the input or the round is to blame.
     pub fn execute(&self) -> Result<Report, CommandError> {
         let params = self.params.build(self.clients, self.parameters)?;
+        self.run.check_report()?;
         let fleet = SyntheticFleet {
             clients: self.clients,
             dimension: self.parameters,
@@ -64,7 +64,9 @@ impl SimulateArgs {
             Ok(aggregate) if self.run.check => Some(check(&fleet, &params, aggregate)?),
             _ => None,
         };
-        Ok(Report::new(&fleet, &params, &finished, checked))
+        let report = Report::new(&fleet, &params, &finished, checked);
+        self.run.write_report(&report)?;
+        Ok(report)
     }
 
     /// Whether the report is to be printed as JSON.
@@ -73,7 +75,7 @@ impl SimulateArgs {
     }
 
     fn run_round(&self, fleet: &SyntheticFleet, params: &Params) -> Result<Finished, CommandError> {
-        let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let backend = self.run.backend();
         let (cohort, mut random) = (fleet.cohort(), self.random(Purpose::Identities));
         let identities = Identities::new(params, &cohort, &mut random)?;
         let client = |id: ClientId| {
@@ -95,16 +97,16 @@ impl SimulateArgs {
         Ok(run(&round, &cohort, &mut driver))
     }
 
-    /// Which clients vanish: as many as the fraction says, chosen by the seed.
+    /// Which clients vanish: as many as the fraction says, chosen by the seed, at each stage in turn.
     fn faults(&self) -> Result<Faults, CommandError> {
         let mut random = self.random(Purpose::Faults);
         let mut clients: Vec<_> = (0..self.clients as u64).map(ClientId).collect();
         let dropped = (self.dropout * self.clients as f64).round() as usize;
         let mut faults = Faults::default();
-        for _ in 0..dropped {
+        for stage in self.dropout_stage.iter().cycle().take(dropped) {
             // The bias of a 64-bit remainder is no matter for a simulation.
             let chosen = random.next_u64() as usize % clients.len();
-            faults.set(clients.swap_remove(chosen), self.dropout_stage, Fault::Drop);
+            faults.set(clients.swap_remove(chosen), *stage, Fault::Drop);
         }
         faults.check(self.params.threat_model).map_err(CommandError::Stage)?;
         Ok(faults)

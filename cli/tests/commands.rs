@@ -40,6 +40,20 @@ fn a_simulated_fleet_loses_clients_at_every_stage_and_finishes() {
     }
 }
 
+#[test]
+fn clients_vanish_at_several_stages_in_turn() {
+    let (report, code) = simulate(
+        "--clients 30 --parameters 50 --reconstruction-threshold 0.5 --dropout 0.2 \
+         --dropout-stage setup,collect-masked-vectors,unmask --check",
+    );
+    assert_eq!(code, 0, "{report}");
+    for (at, dropped) in
+        [("setup", 2), ("share-keys", 0), ("collect-masked-vectors", 2), ("unmask", 2)]
+    {
+        assert_eq!(stage(&report, at)["dropped"].as_array().map(Vec::len), Some(dropped), "{at}");
+    }
+}
+
 /// The flag goes before the variable, and either denies what it does not force.
 #[test]
 fn a_backend_is_forced_or_denied_by_a_flag_or_the_environment() {
