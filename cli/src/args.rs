@@ -1,10 +1,14 @@
 //! Arguments that commands share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use secagg::{Amount, InvalidParams, Params, QuantizationRange, ThreatModel};
 use secagg_kernels::{Backend, Prg};
+
+use crate::files::{self, FileError};
+use crate::report::{Limit, Report};
 
 /// The parameters of the round, as the Flower framework names them.
 #[derive(Args, Clone, Debug)]
@@ -96,12 +100,37 @@ pub struct RunArgs {
     /// Compare with the plain weighted mean of the survivors, and with the bound of theory
     #[arg(long)]
     pub check: bool,
+    /// Write a page to look at as well: stages, drop-outs, bytes, errors, and the server's time
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub json: bool,
 }
 
 impl RunArgs {
+    /// Checks that the page can be written: better now than after the round.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot.
+    pub fn check_report(&self) -> Result<(), FileError> {
+        self.report.as_deref().map_or(Ok(()), files::check_page)
+    }
+
+    /// Writes the page, if one is asked for.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written.
+    pub fn write_report(&self, report: &Report) -> Result<(), FileError> {
+        let Some(path) = &self.report else { return Ok(()) };
+        files::write_page(path, &report.html(Limit::measure(self.backend())))
+    }
+
+    /// The backend that was asked for, or the fastest.
+    pub fn backend(&self) -> Backend {
+        self.backend.unwrap_or_else(Backend::detect)
+    }
+
     /// The pool's width.
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);

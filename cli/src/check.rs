@@ -11,6 +11,8 @@ use crate::fleet::{Contribution, Fleet};
 pub struct Check {
     /// The largest distance of any element from the plain weighted mean of the clipped updates.
     pub largest_error: f64,
+    /// How many elements have which distance.
+    pub histogram: Histogram,
     /// The root of the mean square of these distances.
     pub rms_error: f64,
     /// What the largest error can be at most, by theory.
@@ -21,6 +23,34 @@ pub struct Check {
     pub clipped_elements: u64,
     /// The largest distance from the plain weighted mean without clipping.
     pub largest_error_with_clipping: f64,
+}
+
+/// Elements by their error, in halves of the bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Histogram {
+    /// Elements whose error is above the bound, or no number.
+    pub above: u64,
+    /// Number i counts the errors up to bound / 2^i that are above half of that; the last one also counts all below.
+    pub within: [u64; 20],
+}
+
+impl Histogram {
+    fn of(errors: impl Iterator<Item = f64>, bound: f64) -> Self {
+        let mut histogram = Self::default();
+        for error in errors {
+            *histogram.bin(error, bound) += 1;
+        }
+        histogram
+    }
+
+    fn bin(&mut self, error: f64, bound: f64) -> &mut u64 {
+        if error.is_nan() || error > bound {
+            return &mut self.above;
+        }
+        let last = self.within.len() - 1;
+        let limits = (1..=last).map(|halvings| bound / f64::from(1u32 << halvings));
+        &mut self.within[limits.take_while(|&limit| error <= limit).count()]
+    }
 }
 
 /// Fetches every survivor's update once more, one at a time, and compares.
@@ -90,9 +120,12 @@ impl Plain {
         let with_excess = with_excess
             .map(|((sum, excess), mean)| ((sum + excess) / self.total_weight - mean).abs());
         let squares: f64 = errors.clone().map(|error| error * error).sum();
-        let (largest_error, bound) = (errors.fold(0.0, larger), self.bound(aggregate));
+        let bound = self.bound(aggregate);
+        let histogram = Histogram::of(errors.clone(), bound);
+        let largest_error = errors.fold(0.0, larger);
         Check {
             largest_error,
+            histogram,
             rms_error: (squares / params.dimension().max(1) as f64).sqrt(),
             bound,
             holds: largest_error <= bound,
@@ -114,4 +147,18 @@ impl Plain {
 /// The larger of two errors, where one that cannot be computed is larger than any.
 fn larger(a: f64, b: f64) -> f64 {
     if b.is_nan() { f64::INFINITY } else { a.max(b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Histogram;
+
+    /// Both sides of each kind of edge: the bound, a halving, and the last bin, which takes the rest.
+    #[test]
+    fn errors_fall_into_halves_of_the_bound() {
+        let errors = [8.1, f64::NAN, f64::INFINITY, 8.0, 4.1, 4.0, 2.1, 2.0, 1e-30, 0.0];
+        let Histogram { above, within } = Histogram::of(errors.into_iter(), 8.0);
+        assert_eq!((above, &within[..4]), (3, &[2, 2, 1, 0][..]));
+        assert_eq!((within[19], within.iter().sum::<u64>()), (2, 7));
+    }
 }

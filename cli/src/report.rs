@@ -1,7 +1,10 @@
-//! What a command says of a round: tables for people, one JSON document for machines.
+//! What a command says of a round: tables for people, a page to look at, one JSON document for machines.
 
+mod html;
+mod limit;
 mod text;
 
+pub use limit::Limit;
 use secagg::{Params, StageReport};
 use serde::Serialize;
 

@@ -6,7 +6,6 @@ use clap::Args;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use secagg::{Aggregate, Params, SessionId};
-use secagg_kernels::Backend;
 
 use crate::args::{ParamsArgs, RunArgs};
 use crate::check::check;
@@ -62,12 +61,15 @@ impl RoundArgs {
         let fleet = self.fleet()?;
         let params = self.params.build(self.updates.len(), fleet.layout().elements())?;
         self.check_out(&fleet)?;
+        self.run.check_report()?;
         let finished = self.run_round(&fleet, &params)?;
         let checked = match &finished.outcome {
             Ok(aggregate) => self.conclude(&fleet, &params, aggregate)?,
             Err(_) => None,
         };
-        Ok(Report::new(&fleet, &params, &finished, checked))
+        let report = Report::new(&fleet, &params, &finished, checked);
+        self.run.write_report(&report)?;
+        Ok(report)
     }
 
     /// Whether the report is to be printed as JSON.
@@ -128,7 +130,7 @@ impl RoundArgs {
 
     fn run_round(&self, fleet: &FileFleet, params: &Params) -> Result<Finished, CommandError> {
         let application = fleet.application();
-        let backend = self.run.backend.unwrap_or_else(Backend::detect);
+        let backend = self.run.backend();
         let cohort = fleet.cohort();
         let identities = Identities::new(params, &cohort, &mut UnwrapErr(SysRng))?;
         let client = |id| {

@@ -40,6 +40,12 @@ pub enum FileError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The name is not that of a page.
+    #[error("{} does not end in .html; name the report so", path.display())]
+    NotHtml {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder, a pipe or a device.
     #[error("{} is not a plain file; name one .safetensors, .npy or .npz file per client", path.display())]
     NotAFile {

@@ -34,7 +34,7 @@ mod stored;
 mod values;
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 pub use error::FileError;
@@ -112,6 +112,35 @@ pub fn check_writable(path: &Path, layout: &Layout) -> Result<(), FileError> {
     check_layout(path, Format::of(path)?, layout)?;
     let temporary = temporary_beside(path);
     temporary.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+}
+
+/// Checks that [`write_page`] can write there. Nothing is left behind.
+///
+/// # Errors
+///
+/// The name does not end in `.html`, or no file can be made in that folder.
+pub fn check_page(path: &Path) -> Result<(), FileError> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if !extension.is_some_and(|it| it.eq_ignore_ascii_case("html")) {
+        return Err(FileError::NotHtml { path: path.into() });
+    }
+    let temporary = temporary_beside(path);
+    temporary.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+}
+
+/// Writes a page of HTML, whole or not at all.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write_page(path: &Path, page: &str) -> Result<(), FileError> {
+    let write = || {
+        let mut temporary = temporary_beside(path)?;
+        temporary.write_all(page.as_bytes())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map_err(|e| e.error)
+    };
+    write().map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
 }
 
 fn check_fits(

@@ -1,0 +1,36 @@
+//! What masks cost at best on this machine.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use secagg_kernels::{Backend, ceiling};
+
+use super::Parameters;
+
+/// Some hundredths of a second of each core.
+const BYTES: u64 = 1 << 29;
+
+/// The rate of AES rounds over all cores, of which AES-128-CTR takes ten for each block of 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Bytes of keystream in a second.
+    pub bytes_per_second: f64,
+}
+
+impl Limit {
+    /// Does nothing else for a moment, and looks at the clock.
+    pub fn measure(backend: Backend) -> Self {
+        let start = Instant::now();
+        let answers = rayon::broadcast(|_| black_box(ceiling::aes_rounds(backend, BYTES)));
+        let bytes = answers.len() as f64 * BYTES as f64;
+        Self { bytes_per_second: bytes / start.elapsed().as_secs_f64() }
+    }
+
+    /// Seconds for so many masks.
+    pub(super) fn seconds(self, parameters: &Parameters, masks: usize) -> f64 {
+        // One lane more than elements: the weight.
+        let lanes = masks as f64 * (parameters.dimension as f64 + 1.0);
+        let lane_bytes = parameters.modulus_bits.div_ceil(8).next_power_of_two().max(2);
+        lanes * f64::from(lane_bytes) / self.bytes_per_second
+    }
+}
