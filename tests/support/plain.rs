@@ -111,7 +111,9 @@ impl Attendance {
         let survivors = &sharing & &self.at(Stage::CollectMaskedVectors);
         enough(Stage::CollectMaskedVectors, survivors.len(), threshold + 1)?;
         let masked = masked(graph, &sharing, &survivors);
-        reach(Stage::CollectMaskedVectors, &masked, threshold, |owner| &graph[&owner] & &survivors)?;
+        reach(Stage::CollectMaskedVectors, &masked, threshold, |owner| {
+            &graph[&owner] & &survivors
+        })?;
         connected(graph, &survivors)?;
         let asked = match params.threat_model() {
             ThreatModel::ActiveServer => self.confirmed(graph, &masked, &survivors, params)?,
