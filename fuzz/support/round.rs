@@ -1,7 +1,7 @@
 //! What a round is made of, as an input draws it.
 
 use arbitrary::Arbitrary;
-use secagg::{ClientId, InvalidParams, Params, ParamsBuilder, ThreatModel};
+use secagg::{ClientId, InvalidParams, Params, ParamsBuilder, QuantizationRange, ThreatModel};
 use secagg_tests::Cohort;
 
 use crate::Generator;
@@ -87,6 +87,9 @@ impl Terms {
     /// Sums of 8 to 64 bits.
     fn setting(&self) -> impl Fn(ParamsBuilder) -> ParamsBuilder + 'static {
         let (range, prg) = (1 << (8 + self.width % 57), self.generator.prg());
-        move |params| params.modulus_range(range).prg(prg).max_weight(MAX_WEIGHT)
+        move |params| {
+            let params = params.quantization_range(QuantizationRange::Auto);
+            params.modulus_range(range).prg(prg).max_weight(MAX_WEIGHT)
+        }
     }
 }
