@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use secagg::kernels::{DequantizeError, Modulus, Prg, Quantizer, Real};
-use secagg::{Abort, Failure, Params, ParamsBuilder, Stage};
-use secagg_tests::{Cohort, Round, STAGES};
+use secagg::{Abort, Failure, Params, ParamsBuilder, Stage, ThreatModel};
+use secagg_tests::{Cohort, Round};
 
 /// What is drawn for one round. Indices choose among what the other numbers leave possible.
 #[derive(Clone, Debug)]
 struct Draw {
+    threat_model: ThreatModel,
     clients: Vec<DrawnClient>,
     dimension: usize,
     /// None for the complete graph.
@@ -32,12 +33,13 @@ struct DrawnClient {
     weight: f64,
     /// In clipping ranges; some are beyond.
     update: Vec<f64>,
-    drop: Option<Stage>,
+    /// Among the stages of the threat model.
+    drop: Option<Index>,
 }
 
 fn drawn_client() -> impl Strategy<Value = DrawnClient> {
     let weight = prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0];
-    let drop = prop::option::weighted(0.2, select(STAGES.to_vec()));
+    let drop = prop::option::weighted(0.2, any::<Index>());
     (weight, vec(-1.2..1.2, 24), drop).prop_map(|(weight, update, drop)| DrawnClient {
         weight,
         update,
@@ -46,14 +48,16 @@ fn drawn_client() -> impl Strategy<Value = DrawnClient> {
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
-    let shape = (vec(drawn_client(), 3..=9), 0..=24_usize, any::<Option<Index>>(), any::<Index>());
-    let lanes = (6..=64_u32, any::<Index>(), select(vec![Prg::Aes128Ctr, Prg::ChaCha20]));
+    let graph = (any::<Option<Index>>(), any::<Index>(), select(ThreatModel::ALL.to_vec()));
+    let shape = (vec(drawn_client(), 3..=9), 0..=24_usize, graph);
+    let lanes = (6..=64_u32, any::<Index>(), select(Prg::ALL.to_vec()));
     let ranges = (0.001..100.0, select(vec![0.37, 1.0, 1000.0, 1e9]), any::<u64>());
     (shape, lanes, ranges).prop_map(|(shape, lanes, ranges)| {
-        let (clients, dimension, num_shares, threshold) = shape;
+        let (clients, dimension, (num_shares, threshold, threat_model)) = shape;
         let (width, levels, prg) = lanes;
         let (clipping_range, max_weight, seed) = ranges;
         Draw {
+            threat_model,
             clients,
             dimension,
             num_shares,
@@ -75,11 +79,17 @@ impl Draw {
         self.num_shares.map(|index| 2 + index.index(choices) as u32)
     }
 
-    /// Any threshold from 2 to the number of shares.
+    /// Any threshold from 2 to the number of shares; against an active server from more than half of the
+    /// neighbours that a client can have, since two stories must not both reach it.
     fn threshold(&self) -> u32 {
         let clients = self.clients.len() as u32;
         let shares = self.num_shares().map_or(clients - 1, |shares| shares.min(clients - 1));
-        2 + self.threshold.index(shares as usize - 1) as u32
+        let most = (shares + shares % 2).min(clients - 1);
+        let least = match self.threat_model {
+            ThreatModel::ActiveServer => (most / 2 + 1).max(2),
+            _ => 2,
+        };
+        least + self.threshold.index((shares - least) as usize + 1) as u32
     }
 
     /// Any number of levels that the modulus has room for; the number of its bits is drawn, so that
@@ -107,6 +117,7 @@ impl Draw {
             Some(num_shares) => Cohort::secagg_plus(clients, num_shares),
         };
         let cohort = cohort.threshold(self.threshold()).dimension(self.dimension);
+        let cohort = cohort.against(self.threat_model);
         let cohort = cohort.with(self.settings()).seed(self.seed).shuffled(self.seed);
         (1..).zip(&self.clients).fold(cohort, |cohort, (id, client)| self.seat(cohort, id, client))
     }
@@ -117,7 +128,8 @@ impl Draw {
             .map(|element| element * self.clipping_range)
             .collect();
         let cohort = cohort.update(id, &update).weight(id, client.weight * self.max_weight);
-        client.drop.into_iter().fold(cohort, |cohort, stage| cohort.drop(id, stage))
+        let stages = Stage::of(self.threat_model);
+        client.drop.into_iter().fold(cohort, |cohort, drop| cohort.drop(id, *drop.get(stages)))
     }
 }
 
@@ -180,12 +192,15 @@ proptest! {
 fn draws_are_of_all_kinds() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut endings = BTreeMap::<_, u32>::new();
-    for _ in 0..100 {
+    for _ in 0..150 {
         let tree = draw().new_tree(&mut runner).expect("a draw");
         let round = tree.current().cohort().run::<f64>();
         let ending = round.outcome.err().map(|_| round.report.stages.len());
-        *endings.entry(ending).or_default() += 1;
+        *endings.entry((round.params.threat_model().name(), ending)).or_default() += 1;
     }
-    assert!(endings[&None] >= 20, "{endings:?}");
-    assert!(endings.len() >= 4, "{endings:?}");
+    for threat_model in ThreatModel::ALL.map(ThreatModel::name) {
+        assert!(endings[&(threat_model, None)] >= 15, "{endings:?}");
+        let kinds = endings.keys().filter(|(found, _)| *found == threat_model);
+        assert!(kinds.count() >= 3, "{endings:?}");
+    }
 }

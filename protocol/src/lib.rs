@@ -41,6 +41,9 @@ pub mod client;
 mod driver;
 mod error;
 mod field;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graph;
 mod identity;
 mod ids;

@@ -7,7 +7,7 @@ use secagg::message::ShareKeysRequest;
 use secagg::{Abort, ClientId, Params, Stage, ThreatModel};
 
 use crate::Log;
-use crate::ring::ring;
+pub use crate::ring::ring;
 
 /// A set of clients.
 pub type Clients = BTreeSet<ClientId>;
@@ -70,17 +70,28 @@ fn neighbours_of(log: &Log, client: ClientId) -> Clients {
     request.peers.iter().map(|&(peer, _)| peer).filter(|&peer| peer != client).collect()
 }
 
+/// Shares that are not there, by holder and owner.
+pub type Missing = BTreeSet<(ClientId, ClientId)>;
+
 /// Who answers each stage, if asked.
 #[derive(Clone, Debug)]
 pub struct Attendance {
     cohort: Clients,
     drops: BTreeMap<ClientId, Stage>,
+    missing: Missing,
 }
 
 impl Attendance {
     /// Everyone but for those who drop, from the given stage on.
     pub fn new(cohort: Clients, drops: BTreeMap<ClientId, Stage>) -> Self {
-        Self { cohort, drops }
+        Self { cohort, drops, missing: Missing::new() }
+    }
+
+    /// Holders that cannot reveal a share of an owner's secret, since its box did not open.
+    #[must_use]
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
     }
 
     /// Those of the cohort who are still there when `stage` is asked.
@@ -100,7 +111,9 @@ impl Attendance {
         let survivors = &sharing & &self.at(Stage::CollectMaskedVectors);
         enough(Stage::CollectMaskedVectors, survivors.len(), threshold + 1)?;
         let masked = masked(graph, &sharing, &survivors);
-        reach(Stage::CollectMaskedVectors, graph, &masked, &survivors, threshold)?;
+        reach(Stage::CollectMaskedVectors, &masked, threshold, |owner| {
+            &graph[&owner] & &survivors
+        })?;
         connected(graph, &survivors)?;
         let asked = match params.threat_model() {
             ThreatModel::ActiveServer => self.confirmed(graph, &masked, &survivors, params)?,
@@ -108,8 +121,16 @@ impl Attendance {
         };
         let unmaskers = &asked & &self.at(Stage::Unmask);
         enough(Stage::Unmask, unmaskers.len(), threshold)?;
-        reach(Stage::Unmask, graph, &masked, &unmaskers, threshold)?;
+        let holders = |owner| self.holders(graph, &unmaskers, owner);
+        reach(Stage::Unmask, &masked, threshold, holders)?;
         Ok(survivors)
+    }
+
+    /// The unmaskers that reveal a share of an owner's secret.
+    pub fn holders(&self, graph: &Neighbours, unmaskers: &Clients, owner: ClientId) -> Clients {
+        let mut holders = &graph[&owner] & unmaskers;
+        holders.retain(|&holder| !self.missing.contains(&(holder, owner)));
+        holders
     }
 
     /// Of the survivors those that confirmed.
@@ -123,7 +144,8 @@ impl Attendance {
         let stage = Stage::ConfirmSurvivors;
         let confirmed = survivors & &self.at(stage);
         enough(stage, confirmed.len(), params.quorum() as usize)?;
-        reach(stage, graph, masked, &confirmed, params.threshold() as usize)?;
+        let need = params.threshold() as usize;
+        reach(stage, masked, need, |owner| &graph[&owner] & &confirmed)?;
         Ok(confirmed)
     }
 
@@ -145,7 +167,7 @@ impl Attendance {
         if answered.len() <= threshold {
             return Err(Abort::TooFew { stage, have: answered.len(), need: threshold + 1 });
         }
-        reach(stage, graph, &answered, &answered, threshold)?;
+        reach(stage, &answered, threshold, |owner| &graph[&owner] & &answered)?;
         Ok(sharing)
     }
 }
@@ -170,22 +192,21 @@ fn connected(graph: &Neighbours, survivors: &Clients) -> Result<(), Abort> {
 }
 
 /// Clients whose secret the sum needs: survivors, and the dropped that a survivor is masked against.
-fn masked(graph: &Neighbours, sharing: &Clients, survivors: &Clients) -> Clients {
+pub fn masked(graph: &Neighbours, sharing: &Clients, survivors: &Clients) -> Clients {
     let needed =
         |client: &&ClientId| survivors.contains(client) || !graph[*client].is_disjoint(survivors);
     sharing.iter().filter(needed).copied().collect()
 }
 
-/// Each secret must be within reach of `threshold` of its owner's neighbours.
+/// Each secret must be within reach of as many of its owner's neighbours.
 fn reach(
     stage: Stage,
-    graph: &Neighbours,
     owners: &Clients,
-    holders: &Clients,
     need: usize,
+    holders: impl Fn(ClientId) -> Clients,
 ) -> Result<(), Abort> {
-    let reached = |owner: &ClientId| graph[owner].intersection(holders).count();
-    match owners.iter().map(|owner| (*owner, reached(owner))).find(|&(_, have)| have < need) {
+    let reached = owners.iter().map(|&owner| (owner, holders(owner).len()));
+    match reached.into_iter().find(|&(_, have)| have < need) {
         Some((client, have)) => Err(Abort::TooFewNeighbours { stage, client, have, need }),
         None => Ok(()),
     }

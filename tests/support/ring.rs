@@ -7,7 +7,7 @@ use secagg::{ClientId, RosterHash};
 use crate::plain::Neighbours;
 
 /// The graph over all members that follows from their roster.
-pub(crate) fn ring(members: &[ClientId], degree: u32, roster: &RosterHash) -> Neighbours {
+pub fn ring(members: &[ClientId], degree: u32, roster: &RosterHash) -> Neighbours {
     let len = members.len();
     let odd = degree as usize % 2 * (len % 2);
     let degree = (degree as usize + odd).min(len - 1);

@@ -1,7 +1,7 @@
 //! Fuzzing without cargo-fuzz: the same flags on whichever toolchain is there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{cargo, root, run};
@@ -24,42 +24,75 @@ const FLAGS: &str = "-Cpasses=sancov-module \
 
 /// Runs every target in `fuzz/fuzz_targets/`, starting from its committed corpus, which stays as it is.
 pub(crate) fn smoke(seconds: u32) -> Outcome {
+    let targets = targets()?;
     let host = host()?;
-    for target in targets()? {
-        let found = format!("fuzz/target/corpus/{target}");
-        let artifacts = format!("fuzz/artifacts/{target}");
-        make_folder(&found)?;
-        make_folder(&artifacts)?;
-        let seeds = format!("fuzz/corpus/{target}");
-        let mut command = target_command(&host, &target);
-        command.args([&found, &seeds].into_iter().filter(|f| root().join(f).is_dir()));
+    build(&host, &["--bins"])?;
+    for target in targets {
+        let mut command = started(&host, &target)?;
         command.arg(format!("-max_total_time={seconds}"));
-        command.arg(format!("-artifact_prefix={artifacts}/"));
-        // A decoder that believes a length would show here.
-        command.args(["-rss_limit_mb=2048", "-malloc_limit_mb=64", "-timeout=10"]);
-        command.args(["-verbosity=0", "-print_final_stats=1"]);
+        command.args(["-timeout=10", "-verbosity=0", "-print_final_stats=1"]);
         run(command)?;
     }
     Ok(())
 }
 
+/// Runs one target for long, with a line for everything new that it meets.
+pub(crate) fn long(target: &str, seconds: u32) -> Outcome {
+    let host = host_for(target)?;
+    build(&host, &["--bin", target])?;
+    let mut command = started(&host, target)?;
+    command.arg(format!("-max_total_time={seconds}"));
+    command.args(["-timeout=60", "-print_final_stats=1"]);
+    run(command)
+}
+
 /// Runs one target on one input.
 pub(crate) fn repeat(target: &str, file: &str) -> Outcome {
-    if !targets()?.iter().any(|t| t == target) {
-        return Err(Failure::Usage(format!("there is no fuzz target {target}")));
-    }
-    let mut command = target_command(&host()?, target);
+    let host = host_for(target)?;
+    build(&host, &["--bin", target])?;
+    let mut command = binary(&host, target);
     command.arg(file);
     run(command)
 }
 
-fn target_command(host: &str, target: &str) -> Command {
+/// One build for all targets: what takes its time is what they depend on.
+fn build(host: &str, which: &[&str]) -> Outcome {
     // `--target`, although it is the host, keeps the flags away from build scripts.
-    let mut command = cargo(&["run", "--manifest-path", MANIFEST, "--release", "--target", host]);
-    command.args(["--bin", target, "--"]);
+    let words = ["build", "--manifest-path", MANIFEST, "--release", "--target", host];
+    let mut command = cargo(&[&words, which].concat());
     command.env("RUSTFLAGS", FLAGS).env("RUSTC_BOOTSTRAP", "1");
-    command.env("ASAN_OPTIONS", "detect_odr_violation=0");
+    run(command)
+}
+
+/// A target that goes on from what it found before and from its seeds.
+fn started(host: &str, target: &str) -> Result<Command, Failure> {
+    let found = format!("fuzz/target/corpus/{target}");
+    let artifacts = format!("fuzz/artifacts/{target}");
+    make_folder(&found)?;
+    make_folder(&artifacts)?;
+    let seeds = format!("fuzz/corpus/{target}");
+    let mut command = binary(host, target);
+    command.args([&found, &seeds].into_iter().filter(|f| root().join(f).is_dir()));
+    command.arg(format!("-artifact_prefix={artifacts}/"));
+    // A decoder that believes a length would show here.
+    command.args(["-rss_limit_mb=2048", "-malloc_limit_mb=64"]);
+    Ok(command)
+}
+
+fn binary(host: &str, target: &str) -> Command {
+    let folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "fuzz/target".into(), PathBuf::from);
+    let mut command = Command::new(root().join(folder).join(host).join("release").join(target));
+    command.current_dir(root()).env("ASAN_OPTIONS", "detect_odr_violation=0");
     command
+}
+
+fn host_for(target: &str) -> Result<String, Failure> {
+    if targets()?.iter().any(|t| t == target) {
+        host()
+    } else {
+        Err(Failure::Usage(format!("there is no fuzz target {target}")))
+    }
 }
 
 /// The targets are the files in their folder.

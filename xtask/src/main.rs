@@ -28,7 +28,9 @@ Chores:
 Before a commit, `cargo xtask check` and `cargo xtask test`. What continuous integration runs is `.ci/run`,
 which is `cargo xtask ci` after a look at the tools of the machine.
 
-A crash that fuzz-smoke finds is kept under fuzz/artifacts/; run the target again on that file alone with
+One target for as long as its row in fuzz/README.md says, on one core; and again on one file alone, such as a
+crash, which is kept under fuzz/artifacts/:
+  cargo xtask fuzz TARGET SECONDS
   cargo xtask fuzz-repeat TARGET FILE
 
 Exit codes: 0 done, 1 the chore failed, 2 this usage was wrong.
@@ -74,6 +76,7 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["bench-smoke"] => chores::bench_smoke(),
         ["fuzz-smoke"] => fuzz::smoke(fuzz::SECONDS),
         ["fuzz-smoke", seconds] => fuzz::smoke(parse_seconds(seconds)?),
+        ["fuzz", target, seconds] => fuzz::long(target, parse_seconds(seconds)?),
         ["fuzz-repeat", target, file] => fuzz::repeat(target, file),
         ["aarch64"] => chores::aarch64(),
         ["ci"] => chores::ci(),
@@ -95,13 +98,15 @@ mod tests {
 
     #[test]
     fn wrong_words_are_a_matter_of_usage() {
-        let wrong: [&[&str]; 6] = [
+        let wrong: [&[&str]; 8] = [
             &[],
             &["chck"],
             &["test", "twice"],
             &["fuzz-smoke", "0"],
             &["fuzz-smoke", "-1"],
             &["fuzz-smoke", "1", "2"],
+            &["fuzz", "pack", "0"],
+            &["fuzz", "no_such_target", "1"],
         ];
         for words in wrong {
             assert!(matches!(dispatch(words), Err(Failure::Usage(_))), "{words:?}");

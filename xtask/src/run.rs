@@ -1,6 +1,7 @@
-//! Running cargo.
+//! Running cargo, and what it builds.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Failure, Outcome};
@@ -21,11 +22,13 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 
 /// Shows a command, runs it, and fails if it does.
 pub(crate) fn run(mut command: Command) -> Outcome {
-    let words = command.get_args().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    println!("$ cargo {words}");
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let words = [program].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy);
+    let line = words.collect::<Vec<_>>().join(" ");
+    println!("$ {line}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Chore(format!("cargo {words}: {status}"))),
-        Err(error) => Err(Failure::Chore(format!("cargo {words} did not start: {error}"))),
+        Ok(status) => Err(Failure::Chore(format!("{line}: {status}"))),
+        Err(error) => Err(Failure::Chore(format!("{line} did not start: {error}"))),
     }
 }

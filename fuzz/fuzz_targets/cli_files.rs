@@ -1,0 +1,325 @@
+//! Files of updates: what can be read is as long as the file says, and is written and read again the same, in every
+//! format that can hold it; everything else is refused with an error of its own. Allocations are bounded by libFuzzer's
+//! `-malloc_limit_mb`.
+#![no_main]
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use arbitrary::{Arbitrary, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use secagg_cli::files::{self, Dtype, FileError, Format, Layout, TensorSpec, Update, Values};
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+const EXTENSIONS: [&str; 3] = ["safetensors", "npy", "npz"];
+
+/// What deflate can do at best.
+const EXPANSION: usize = 1032;
+
+/// An archive that is sound, whatever its entries are: no mutation gets a checksum right.
+#[derive(Arbitrary, Debug)]
+struct Archive {
+    entries: Vec<(Name, Contents, bool)>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Name {
+    Array(u8),
+    Any(String),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Contents {
+    Any(Vec<u8>),
+    Array { version: u8, header: String, data: Vec<u8> },
+    Tensor(Tensor),
+}
+
+/// An array as numpy would write it.
+#[derive(Arbitrary, Clone, Debug)]
+struct Tensor {
+    kind: Kind,
+    big_endian: bool,
+    column_major: bool,
+    shape: [u8; 3],
+    dimensions: u8,
+    data: Vec<u8>,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Kind {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+/// A layout and values of a caller's own.
+#[derive(Arbitrary, Debug)]
+struct Made {
+    tensors: Vec<(Name, Tensor)>,
+    values: Vec<f64>,
+    double: bool,
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&mode, rest)) = input.split_first() else { return };
+    let folder = folder();
+    match mode % 5 {
+        mode @ 0..3 => check_file(&folder, EXTENSIONS[usize::from(mode)], rest),
+        3 => {
+            let made = Archive::arbitrary_take_rest(Unstructured::new(rest));
+            let Some(bytes) = made.ok().and_then(|archive| archive.bytes()) else { return };
+            check_file(&folder, "npz", &bytes);
+        }
+        _ => {
+            let Ok(made) = Made::arbitrary_take_rest(Unstructured::new(rest)) else { return };
+            check_made(&folder, &made);
+        }
+    }
+});
+
+/// In memory where that is possible, since files are flushed to the disk.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder")
+}
+
+fn check_file(folder: &TempDir, extension: &str, bytes: &[u8]) {
+    let path = folder.path().join("update").with_extension(extension);
+    fs::write(&path, bytes).expect("room for a file");
+    let (layout, read) = (files::read_layout(&path), files::read(&path));
+    match read {
+        Ok(update) => {
+            assert_eq!(layout.expect("what can be read whole has a layout"), update.layout);
+            check_length(&update, bytes.len() * if extension == "npz" { EXPANSION } else { 1 });
+            check_update(folder, &update);
+        }
+        Err(error) => check_refusal(&error, layout.is_ok()),
+    }
+}
+
+/// A damaged file is the file's fault; what is there and plain can be opened.
+fn check_refusal(error: &FileError, has_layout: bool) {
+    let message = error.to_string();
+    assert!(!message.is_empty());
+    let of_the_values = match error {
+        FileError::NonFinite { .. } => true,
+        FileError::Malformed { .. } => has_layout,
+        FileError::UnsupportedDtype { .. }
+        | FileError::WrongLength { .. }
+        | FileError::HeaderTooLarge { .. }
+        | FileError::DuplicateTensor { .. }
+        | FileError::Inflated { .. }
+        | FileError::TooLarge { .. } => false,
+        _ => panic!("{message}"),
+    };
+    assert_eq!(of_the_values, has_layout, "{message}");
+}
+
+fn check_length(update: &Update, limit: usize) {
+    let bytes = |spec: &TensorSpec| spec.elements() * spec.dtype.bytes();
+    assert!(update.layout.tensors().iter().map(bytes).sum::<usize>() <= limit);
+}
+
+/// Written in every format, and read again.
+fn check_update(folder: &TempDir, update: &Update) {
+    let Update { layout, values } = update;
+    assert_eq!(values.len(), layout.elements());
+    assert!(values.widened(0..values.len()).iter().all(|value| value.is_finite()));
+    assert!(layout.tensors().windows(2).all(|pair| pair[0].name < pair[1].name));
+    for extension in EXTENSIONS {
+        let path = folder.path().join("copy").with_extension(extension);
+        match files::write(&path, layout, values) {
+            Ok(()) => check_copy(folder, update, &path),
+            Err(error) => check_cannot_hold(&error, extension, layout),
+        }
+    }
+}
+
+fn check_copy(folder: &TempDir, update: &Update, path: &Path) {
+    files::check_writable(path, &update.layout).expect("it was written");
+    let copy = files::read(path).expect("what was written can be read");
+    check_same(update, &copy);
+    let again: PathBuf = folder.path().join("again").with_extension(path.extension().expect("one"));
+    files::write(&again, &copy.layout, &copy.values).expect("as it was written before");
+    assert_eq!(fs::read(path).expect("a file"), fs::read(&again).expect("a file"));
+}
+
+/// A `.npy` keeps no name.
+fn check_same(a: &Update, b: &Update) {
+    let spec = |spec: &TensorSpec| (spec.shape.clone(), spec.dtype);
+    let specs = |update: &Update| update.layout.tensors().iter().map(spec).collect::<Vec<_>>();
+    assert_eq!(specs(a), specs(b));
+    if b.layout.format() != Format::Npy {
+        let path = Path::new("update");
+        a.layout.check_same(&b.layout, path, path).expect("the same names");
+    }
+    // Zero has a sign.
+    let bits = |update: &Update| {
+        let values = update.values.widened(0..update.values.len());
+        values.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+    };
+    assert_eq!(bits(a), bits(b));
+}
+
+fn check_cannot_hold(error: &FileError, extension: &str, layout: &Layout) {
+    let tensors = layout.tensors();
+    let fits = match error {
+        FileError::NotOneArray { .. } => extension == "npy" && tensors.len() != 1,
+        FileError::NoBf16 { .. } => {
+            extension != "safetensors" && tensors.iter().any(|spec| spec.dtype == Dtype::Bf16)
+        }
+        FileError::ReservedName { .. } => {
+            extension == "safetensors" && tensors.iter().any(|spec| spec.name == "__metadata__")
+        }
+        _ => false,
+    };
+    assert!(fits, "{error}");
+}
+
+/// Values of any origin: they are written rounded, or refused.
+fn check_made(folder: &TempDir, made: &Made) {
+    let path = folder.path().join("made.npz");
+    let spec = |(name, tensor): &(Name, Tensor)| TensorSpec {
+        name: name.text(),
+        shape: tensor.shape(),
+        dtype: tensor.kind.dtype(),
+    };
+    let specs: Vec<_> = made.tensors.iter().take(6).map(spec).collect();
+    let Ok(layout) = Layout::new(&path, Format::Npz, specs) else { return };
+    // Many elements are many values, all made from the few that there are.
+    if layout.elements() > 10_000 {
+        return;
+    }
+    let values = made.values.iter().copied().chain([0.5]).cycle().take(layout.elements());
+    let values = if made.double {
+        Values::F64(values.collect())
+    } else {
+        Values::F32(values.map(|value| value as f32).collect())
+    };
+    for extension in EXTENSIONS {
+        let path = folder.path().join("made").with_extension(extension);
+        match files::write(&path, &layout, &values) {
+            Ok(()) => check_rounded(&layout, &values, &files::read(&path).expect("as written")),
+            Err(FileError::Overflow { value, dtype, .. }) => {
+                assert!(!value.is_finite() || value.abs() > largest(dtype));
+            }
+            Err(error) => check_cannot_hold(&error, extension, &layout),
+        }
+    }
+}
+
+/// Each value is as near as its dtype has one.
+fn check_rounded(layout: &Layout, values: &Values, read: &Update) {
+    for (spec, range) in layout.ranges() {
+        let (wanted, found) = (values.widened(range.clone()), read.values.widened(range));
+        for (wanted, found) in wanted.into_iter().zip(found) {
+            let (digits, smallest) = precision(spec.dtype);
+            let most = (wanted.abs() * 2_f64.powi(-digits)).max(smallest / 2.0);
+            assert!((wanted - found).abs() <= most, "{wanted:e} became {found:e}");
+        }
+    }
+}
+
+/// Significant bits, and the smallest number.
+fn precision(dtype: Dtype) -> (i32, f64) {
+    match dtype {
+        Dtype::F16 => (11, 2_f64.powi(-24)),
+        Dtype::Bf16 => (8, 2_f64.powi(-133)),
+        Dtype::F32 => (24, 2_f64.powi(-149)),
+        Dtype::F64 => (53, 0.0),
+    }
+}
+
+fn largest(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::F16 => 65504.0,
+        Dtype::Bf16 => f64::from(f32::from_bits(0x7f7f_0000)),
+        Dtype::F32 => f32::MAX.into(),
+        Dtype::F64 => f64::MAX,
+    }
+}
+
+impl Archive {
+    /// `None` for entries that make no archive, such as two of one name.
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, contents, deflated) in self.entries.iter().take(6) {
+            let method =
+                if *deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+            let options = SimpleFileOptions::default().compression_method(method);
+            archive.start_file(format!("{}.npy", name.text()), options).ok()?;
+            archive.write_all(&contents.bytes()).ok()?;
+        }
+        Some(archive.finish().ok()?.into_inner())
+    }
+}
+
+impl Name {
+    fn text(&self) -> String {
+        match self {
+            Self::Array(number) => format!("arr_{number}"),
+            Self::Any(name) => name.clone(),
+        }
+    }
+}
+
+impl Contents {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Any(bytes) => bytes.clone(),
+            Self::Array { version, header, data } => array(*version, header, data),
+            Self::Tensor(tensor) => tensor.bytes(),
+        }
+    }
+}
+
+fn array(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
+    let length = header.len() as u32;
+    let short = (length as u16).to_le_bytes();
+    let long = length.to_le_bytes();
+    let length = if version == 1 { &short[..] } else { &long[..] };
+    [b"\x93NUMPY", &[version, 0][..], length, header.as_bytes(), data].concat()
+}
+
+impl Tensor {
+    fn shape(&self) -> Vec<usize> {
+        let dimensions = usize::from(self.dimensions) % 4;
+        self.shape[..dimensions].iter().map(|&extent| usize::from(extent) % 20).collect()
+    }
+
+    /// The data are repeated, or cut, to the length that the shape asks for.
+    fn bytes(&self) -> Vec<u8> {
+        let (letter, width) = match self.kind {
+            Kind::F16 | Kind::Bf16 => ("f2", 2),
+            Kind::F32 => ("f4", 4),
+            Kind::F64 => ("f8", 8),
+        };
+        let order = if self.big_endian { '>' } else { '<' };
+        let fortran = if self.column_major { "True" } else { "False" };
+        let shape = self.shape();
+        let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+        let header = format!(
+            "{{'descr': '{order}{letter}', 'fortran_order': {fortran}, 'shape': ({extents})}}\n"
+        );
+        let len = shape.iter().product::<usize>() * width;
+        let data = self.data.iter().copied().chain([0]).cycle().take(len).collect::<Vec<_>>();
+        array(1, &header, &data)
+    }
+}
+
+impl Kind {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::Bf16,
+            Self::F32 => Dtype::F32,
+            Self::F64 => Dtype::F64,
+        }
+    }
+}

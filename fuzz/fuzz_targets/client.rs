@@ -1,0 +1,349 @@
+//! Clients against a server that tells every one of them what it likes, also things that fit together, and that are
+//! killed and restored in between. No client answers one question in two ways, reveals both shares of one neighbour,
+//! or goes below its policy; and one to whom nobody lies answers.
+#![no_main]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::LazyLock;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use secagg::client::{Persistent, PersistentError, Setup};
+use secagg::{ClientId, Directory, Identity, Policy, StateKey, Store, ThreatModel};
+use secagg_fuzz::one_thread;
+use secagg_fuzz::round::Terms;
+use secagg_fuzz::twist::Twist;
+use secagg_fuzz::witness::{Truth, Witness};
+use secagg_fuzz::world::World;
+use secagg_tests::{APPLICATION, identity};
+
+/// Clients are named 1 to 8, and the larger cohort has them all.
+const CLIENTS: u64 = 8;
+
+/// Made once, as they cost more than what is asked of them.
+static IDENTITIES: LazyLock<BTreeMap<ClientId, Identity>> = LazyLock::new(|| {
+    (1..=CLIENTS).map(ClientId).map(|client| (client, identity(client))).collect()
+});
+
+static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
+    let entries = IDENTITIES.iter().map(|(client, identity)| (*client, identity.verifying_key()));
+    Directory::new(entries).expect("ids differ, and so do identities")
+});
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    /// Two proposals of parameters under one session id.
+    terms: [Terms; 2],
+    policies: [Option<Floors>; 2],
+    acts: Vec<Act>,
+}
+
+/// Of the policy of every other client.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Floors {
+    cohort_size: u8,
+    threshold: u8,
+    neighbours: u8,
+    survivors: u8,
+    corrupted: u8,
+    active: bool,
+    dimension: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Act {
+    /// A whole stage of one story, but for some clients, to whom nobody speaks.
+    Play {
+        world: u8,
+        without: u8,
+    },
+    /// A story goes on in two ways.
+    Fork {
+        world: u8,
+    },
+    /// A client is asked what a story asks of it, or of another client, or something made from that.
+    Ask {
+        client: u8,
+        world: u8,
+        meant_for: u8,
+        twist: Option<Twist>,
+        tell: bool,
+    },
+    /// A story hears what a client answered once.
+    Tell {
+        world: u8,
+        answer: u8,
+    },
+    Close {
+        world: u8,
+    },
+    /// A client is asked again what somebody was asked once.
+    Again {
+        client: u8,
+        request: u8,
+    },
+    Bytes {
+        client: u8,
+        bytes: Vec<u8>,
+    },
+    /// A client's process ends.
+    Kill {
+        client: u8,
+    },
+    /// The next state cannot be kept.
+    Full {
+        client: u8,
+    },
+}
+
+/// A file that holds one state, on a disk that may be full once.
+#[derive(Clone, Default)]
+struct Shelf(Rc<RefCell<(Vec<u8>, bool)>>);
+
+impl Store for Shelf {
+    type Error = ();
+
+    fn replace(&mut self, state: &[u8]) -> Result<(), ()> {
+        let (kept, is_full) = &mut *self.0.borrow_mut();
+        if core::mem::take(is_full) {
+            return Err(());
+        }
+        *kept = state.to_vec();
+        Ok(())
+    }
+}
+
+struct Seat {
+    id: ClientId,
+    client: Persistent<Shelf>,
+    shelf: Shelf,
+    setup: Setup,
+    witness: Witness,
+    update: (f64, Vec<f64>),
+    /// The one story that it was told, as that story is.
+    told: Told,
+    has_floors: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    Nothing,
+    /// By its number.
+    Story(usize),
+    Lies,
+}
+
+struct Story {
+    world: World,
+    /// Its clients answered nobody else, and nobody answers for them.
+    is_pure: bool,
+}
+
+struct Play {
+    stories: Vec<Story>,
+    seats: BTreeMap<ClientId, Seat>,
+    truth: Truth,
+    requests: Vec<Vec<u8>>,
+    answers: Vec<(ClientId, Vec<u8>)>,
+    rng: ChaCha20Rng,
+}
+
+fuzz_target!(init: one_thread(), |input: Input| {
+    let mut play = Play::new(&input);
+    for act in input.acts.iter().take(40) {
+        play.act(act);
+    }
+});
+
+impl Play {
+    fn new(input: &Input) -> Self {
+        let story = |terms: &Terms| {
+            let world = World::open(terms.params(), terms.cohort(), &DIRECTORY);
+            Story { world, is_pure: true }
+        };
+        let stories = input.terms.iter().map(story).collect();
+        let seat = |client| (client, Seat::new(client, input));
+        let seats = (1..=CLIENTS).map(ClientId).map(seat).collect();
+        let (truth, requests, answers) = (Truth::default(), Vec::new(), Vec::new());
+        let rng = ChaCha20Rng::seed_from_u64(3);
+        Self { stories, seats, truth, requests, answers, rng }
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Play { world, without } => self.play(self.story(*world), *without),
+            Act::Fork { world } if self.stories.len() < 6 => {
+                let at = self.story(*world);
+                let world = self.stories[at].world.fork(&DIRECTORY);
+                self.stories[at].is_pure = false;
+                self.stories.push(Story { world, is_pure: false });
+            }
+            Act::Fork { .. } => {}
+            Act::Ask { client, world, meant_for, twist, tell } => {
+                self.ask(client_of(*client), *world, *meant_for, twist.as_ref(), *tell);
+            }
+            Act::Tell { world, answer } => {
+                let answer = self.answers.get(usize::from(*answer) % self.answers.len().max(1));
+                if let Some((client, bytes)) = answer.cloned() {
+                    let at = self.story(*world);
+                    self.stories[at].is_pure = false;
+                    let _ = self.stories[at].world.receive(client, &bytes);
+                }
+            }
+            Act::Close { world } => self.close(self.story(*world)),
+            Act::Again { client, request } => {
+                let request = self.requests.get(usize::from(*request) % self.requests.len().max(1));
+                if let Some(request) = request.cloned() {
+                    self.lie(client_of(*client), &request);
+                }
+            }
+            Act::Bytes { client, bytes } => {
+                self.lie(client_of(*client), bytes);
+            }
+            Act::Kill { client } => self.seat(client_of(*client)).kill(),
+            Act::Full { client } => self.seat(client_of(*client)).shelf.0.borrow_mut().1 = true,
+        }
+    }
+
+    fn story(&self, number: u8) -> usize {
+        usize::from(number) % self.stories.len()
+    }
+
+    fn seat(&mut self, client: ClientId) -> &mut Seat {
+        self.seats.get_mut(&client).expect("a client from 1 to 8")
+    }
+
+    /// All that are not left out answer, and the stage is closed.
+    fn play(&mut self, at: usize, without: u8) {
+        for outgoing in self.stories[at].world.waiting() {
+            if without >> (outgoing.to.0 % 8) & 1 == 0 {
+                self.exchange(at, outgoing.to, &outgoing.message);
+            }
+        }
+        self.close(at);
+    }
+
+    /// A client is told what the story has for it, and the story hears the answer.
+    fn exchange(&mut self, at: usize, client: ClientId, request: &[u8]) {
+        let seat = self.seat(client);
+        let full = seat.shelf.0.borrow().1;
+        if seat.told == Told::Nothing {
+            seat.told = Told::Story(at);
+        }
+        let is_told_the_truth = seat.told == Told::Story(at) && !seat.has_floors;
+        let answer = self.question(client, request);
+        let story = &mut self.stories[at];
+        story.is_pure &= is_told_the_truth;
+        assert!(answer.is_some() || full || !story.is_pure, "client {client} owes an answer");
+        story.is_pure &= answer.is_some();
+        if let Some(answer) = answer {
+            let received = story.world.receive(client, &answer);
+            assert!(received.is_ok() || !story.is_pure, "{received:?}");
+        }
+    }
+
+    fn close(&mut self, at: usize) {
+        self.stories[at].world.close();
+        for outgoing in self.stories[at].world.requests() {
+            self.truth.hear_server(&outgoing.message);
+        }
+    }
+
+    fn ask(
+        &mut self,
+        client: ClientId,
+        world: u8,
+        meant_for: u8,
+        twist: Option<&Twist>,
+        tell: bool,
+    ) {
+        let at = self.story(world);
+        let requests = self.stories[at].world.requests();
+        let Some(outgoing) = requests.get(usize::from(meant_for) % requests.len().max(1)) else {
+            return;
+        };
+        let stage = self.stories[at].world.stage().expect("a stage that asks");
+        let request = match twist {
+            Some(twist) => twist.apply(stage, &outgoing.message),
+            None => outgoing.message.to_vec(),
+        };
+        let answer = self.lie(client, &request);
+        if let Some(answer) = answer.filter(|_| tell) {
+            self.stories[at].is_pure = false;
+            let _ = self.stories[at].world.receive(client, &answer);
+        }
+    }
+
+    /// Asks a client something that no story has for it, for all that it knows.
+    fn lie(&mut self, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
+        self.seat(client).told = Told::Lies;
+        self.question(client, request)
+    }
+
+    fn question(&mut self, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
+        self.requests.push(request.to_vec());
+        let seat = self.seats.get_mut(&client).expect("a client from 1 to 8");
+        let (weight, update) = &seat.update;
+        let answer = seat.client.answer(request, *weight, update, &mut self.rng);
+        if let Err(PersistentError::Refused(_)) = answer {
+            seat.told = Told::Lies;
+        }
+        let answer = answer.ok()?;
+        seat.witness.hear(&mut self.truth, request, &answer);
+        self.answers.push((client, answer.clone()));
+        Some(answer)
+    }
+}
+
+impl Seat {
+    fn new(id: ClientId, input: &Input) -> Self {
+        let floors = input.policies[(id.0 % 2) as usize];
+        let policy = floors.map_or_else(Policy::default, Floors::policy);
+        let setup = Setup::new(id).application(APPLICATION).policy(policy);
+        let setup = setup.identity(IDENTITIES[&id].clone(), DIRECTORY.clone());
+        let shelf = Shelf::default();
+        let client = Persistent::new(setup.clone(), key(), shelf.clone());
+        let (witness, update) = (Witness::new(id, policy), input.terms[0].update(id));
+        let (told, has_floors) = (Told::Nothing, floors.is_some());
+        Self { id, client, shelf, setup, witness, update, told, has_floors }
+    }
+
+    /// The process ends, and another one goes on from what was kept, if anything was.
+    fn kill(&mut self) {
+        let (setup, shelf) = (self.setup.clone(), self.shelf.clone());
+        let kept = shelf.0.borrow().0.clone();
+        self.client = if kept.is_empty() {
+            Persistent::new(setup, key(), shelf)
+        } else {
+            let credentials = (IDENTITIES[&self.id].clone(), DIRECTORY.clone());
+            Persistent::restore(&kept, Some(credentials), key(), shelf).expect("what it kept")
+        };
+    }
+}
+
+impl Floors {
+    fn policy(self) -> Policy {
+        let floor = |floor: u8| u32::from(floor % 8);
+        Policy {
+            min_cohort_size: floor(self.cohort_size),
+            min_threshold: floor(self.threshold),
+            min_neighbours: floor(self.neighbours),
+            min_survivors: floor(self.survivors),
+            threat_model: ThreatModel::ALL[usize::from(self.active)],
+            min_corrupted_neighbours: floor(self.corrupted),
+            max_dimension: usize::from(self.dimension % 8),
+        }
+    }
+}
+
+fn client_of(number: u8) -> ClientId {
+    ClientId(1 + u64::from(number) % CLIENTS)
+}
+
+fn key() -> StateKey {
+    StateKey::from_bytes([9; 32])
+}

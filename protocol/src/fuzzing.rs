@@ -1,0 +1,46 @@
+//! Secret sharing for the fuzz target that compares it with a slow model.
+//!
+//! Shares never leave this crate but sealed or in a message, so nothing public splits or recovers a secret, and
+//! nothing should: a caller could wipe neither. A target on the public interface alone would meet the decoder
+//! only at the end of whole rounds, a thousand times slower. So there is this module, under the cfg that
+//! cargo-fuzz sets and no build of a release has. It forwards, and decides nothing.
+
+use rand_core::CryptoRng;
+
+use crate::ClientId;
+use crate::shamir::{self, LagrangeBasis, Share};
+
+/// A secret or a share.
+pub type Bytes = [u8; shamir::SHARE_LEN];
+
+/// Splits a secret; shares come in the order of `holders`, who are distinct.
+pub fn split(
+    secret: &Bytes,
+    threshold: usize,
+    holders: &[ClientId],
+    rng: &mut impl CryptoRng,
+) -> Vec<Bytes> {
+    shamir::split(secret, threshold, holders, rng).iter().map(|share| share.0).collect()
+}
+
+/// The value at zero of the polynomial through all the shares but those in the places `omitted`, which ascend:
+/// once from the others' own basis, and once from that of all.
+pub fn recover(holders: &[ClientId], shares: &[Bytes], omitted: &[usize]) -> [Bytes; 2] {
+    let kept = || (0..holders.len()).filter(|at| omitted.binary_search(at).is_err());
+    let others: Vec<_> = kept().map(|at| holders[at]).collect();
+    let held: Vec<_> = kept().map(|at| Share(shares[at])).collect();
+    let bases = [LagrangeBasis::new(&others), LagrangeBasis::new(holders).without(omitted)];
+    bases.map(|basis| *basis.recover(held.iter()))
+}
+
+/// The share of one more holder on the polynomial through all the shares.
+pub fn share_of(holder: ClientId, holders: &[ClientId], shares: &[Bytes]) -> Bytes {
+    let held: Vec<_> = shares.iter().map(|&share| Share(share)).collect();
+    LagrangeBasis::new(holders).share_of(holder, held.iter()).0
+}
+
+/// The choices of false shares that explain all shares, as places among them.
+pub fn errors(holders: &[ClientId], threshold: usize, shares: &[Bytes]) -> Vec<Vec<usize>> {
+    let held: Vec<_> = shares.iter().map(|&share| Share(share)).collect();
+    shamir::errors(&LagrangeBasis::new(holders), threshold, &held.iter().collect::<Vec<_>>())
+}
