@@ -1,19 +1,23 @@
 //! The chores that are one or two calls of cargo, and the chain of all.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::run::{cargo, run};
-use crate::{Outcome, fuzz, structure};
+use crate::run::{cargo, not_run, run};
+use crate::{Failure, Outcome, api, coverage, fuzz, structure, supply};
 
 /// A chore's name and what it does.
 type Chore = (&'static str, fn() -> Outcome);
 
 /// What `ci` runs: the quick ones first.
-pub(crate) const CI: [Chore; 6] = [
+pub(crate) const CI: [Chore; 9] = [
     ("structure", structure::check),
+    ("deny", supply::deny),
     ("check", check),
-    ("test", test),
+    ("coverage", coverage::or_tests_alone),
     ("doc", doc),
+    ("public-api", api::check),
+    ("minimal-versions", supply::minimal_versions),
     ("bench-smoke", bench_smoke),
     ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
 ];
@@ -25,8 +29,12 @@ pub(crate) fn check() -> Outcome {
 }
 
 pub(crate) fn test() -> Outcome {
+    run(tests())
+}
+
+pub(crate) fn tests() -> Command {
     // Benchmarks have no tests, and their harness takes longest to build.
-    run(cargo(&["test", "--workspace", "--exclude", "secagg-benches"]))
+    cargo(&["test", "--workspace", "--exclude", "secagg-benches"])
 }
 
 pub(crate) fn doc() -> Outcome {
@@ -62,9 +70,13 @@ pub(crate) fn ci() -> Outcome {
         let start = Instant::now();
         let outcome = chore();
         times.push((name, start.elapsed()));
-        if outcome.is_err() {
-            summary("failed", &times);
-            return outcome;
+        match outcome {
+            Err(Failure::Missing(reason)) => not_run(name, &reason),
+            Err(_) => {
+                summary("failed", &times);
+                return outcome;
+            }
+            Ok(()) => {}
         }
     }
     summary("passed", &times);
@@ -74,6 +86,6 @@ pub(crate) fn ci() -> Outcome {
 fn summary(verdict: &str, times: &[(&str, Duration)]) {
     println!("\n=== {verdict} ===");
     for (name, time) in times {
-        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
+        println!("{name:<16} {:>7.1} s", time.as_secs_f64());
     }
 }

@@ -1,10 +1,13 @@
 //! Developer chores: `cargo xtask <chore>`. Only the standard library, so that it builds in a second.
 #![forbid(unsafe_code)]
 
+mod api;
 mod chores;
+mod coverage;
 mod fuzz;
 mod run;
 mod structure;
+mod supply;
 
 use std::process::ExitCode;
 
@@ -18,11 +21,19 @@ Chores:
   check                 formatting, then clippy on everything with warnings denied
   test                  all tests of the workspace
   doc                   all documentation, with warnings denied (a broken link is one)
+  public-api [--write]  compares what the libraries make public with the lists in api/, or writes these
+  deny                  licences, duplicates and sources of all dependencies, and known weaknesses where the
+                        list of them can be had: wants cargo-deny
+  coverage              all tests, and which lines and regions of the libraries they run; fails if fewer than
+                        95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
+  minimal-versions      builds with the oldest dependencies that the manifests allow
+  oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
   bench-smoke           runs every benchmark once, unmeasured
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
   aarch64               the kernels' tests for aarch64, emulated: wants that target of Rust, and Debian's
                         qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross
-  ci                    all of the above but aarch64 in this order, each timed; stops at the first that fails
+  ci                    what of the above continuous integration runs, each timed; stops at the first that
+                        fails, and says what was not run since a tool is missing
   help                  this page
 
 Before a commit, `cargo xtask check` and `cargo xtask test`. What continuous integration runs is `.ci/run`,
@@ -43,6 +54,8 @@ enum Failure {
     Usage(String),
     /// The chore itself.
     Chore(String),
+    /// A tool that the chore needs and that is not on this machine.
+    Missing(String),
 }
 
 type Outcome = Result<(), Failure>;
@@ -52,7 +65,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match dispatch(&words) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Chore(reason)) => {
+        Err(Failure::Chore(reason) | Failure::Missing(reason)) => {
             eprintln!("xtask: {reason}");
             ExitCode::from(1)
         }
@@ -74,6 +87,12 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["test"] => chores::test(),
         ["doc"] => chores::doc(),
         ["bench-smoke"] => chores::bench_smoke(),
+        ["public-api"] => api::check(),
+        ["public-api", "--write"] => api::write(),
+        ["coverage"] => coverage::coverage(),
+        ["deny"] => supply::deny(),
+        ["minimal-versions"] => supply::minimal_versions(),
+        ["oldest-rust"] => supply::oldest_rust(),
         ["fuzz-smoke"] => fuzz::smoke(fuzz::SECONDS),
         ["fuzz-smoke", seconds] => fuzz::smoke(parse_seconds(seconds)?),
         ["fuzz", target, seconds] => fuzz::long(target, parse_seconds(seconds)?),
@@ -113,10 +132,29 @@ mod tests {
         }
     }
 
+    fn helped(name: &str) -> bool {
+        HELP.contains(&format!("\n  {name} "))
+    }
+
     #[test]
     fn the_help_names_every_chore_of_ci() {
         for (name, _) in chores::CI {
-            assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
+            assert!(helped(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_chore_that_the_docs_name_is_there() {
+        for page in ["docs/assurance.md", "CONTRIBUTING.md"] {
+            let text = std::fs::read_to_string(run::root().join(page)).unwrap();
+            let word = |rest: &str| {
+                rest.split(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')).next().map(str::to_owned)
+            };
+            let named: Vec<_> = text.split("cargo xtask ").skip(1).filter_map(word).collect();
+            assert!(named.len() > 5, "{page}: {named:?}");
+            for name in named {
+                assert!(helped(&name), "{page}: there is no chore {name}");
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Running cargo, and what it builds.
+//! Running cargo and other programs, and what they build.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{Failure, Outcome};
 
@@ -22,13 +21,42 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 
 /// Shows a command, runs it, and fails if it does.
 pub(crate) fn run(mut command: Command) -> Outcome {
-    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
-    let words = [program].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy);
-    let line = words.collect::<Vec<_>>().join(" ");
-    println!("$ {line}");
+    let words = words(&command);
+    println!("$ {words}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Chore(format!("{line}: {status}"))),
-        Err(error) => Err(Failure::Chore(format!("{line} did not start: {error}"))),
+        Ok(status) => Err(Failure::Chore(format!("{words}: {status}"))),
+        Err(error) => Err(Failure::Chore(format!("{words} did not start: {error}"))),
     }
+}
+
+/// Runs a command and gives what it writes to its standard output.
+pub(crate) fn output(mut command: Command) -> Result<String, Failure> {
+    let words = words(&command);
+    let done = command.stderr(Stdio::inherit()).output();
+    let done = done.map_err(|error| Failure::Chore(format!("{words} did not start: {error}")))?;
+    if !done.status.success() {
+        return Err(Failure::Chore(format!("{words}: {}", done.status)));
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Whether a program is there: asks it for its version. The reason says how to come by it.
+pub(crate) fn require(mut version: Command, reason: &str) -> Outcome {
+    let quiet = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match quiet {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Failure::Missing(reason.into())),
+    }
+}
+
+/// Says that a piece of evidence was not made, so that nobody takes silence for it.
+pub(crate) fn not_run(what: &str, reason: &str) {
+    println!("\n>>> NOT RUN: {what}, since {reason}");
+}
+
+fn words(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -83,10 +83,10 @@ fn chacha_oracle(seed: &Seed, first_byte: u64, len: usize) -> Vec<u8> {
     out.split_off(first_byte as usize % 4)
 }
 
-/// The vector of draft-irtf-cfrg-aegis-aead-18, which became RFC 10032, of an initialised AEGIS-128X4 state, blocks 1, 2, 3, 5, 6 and 7 of its four lanes, which the
-/// first step's keystream is made of. The nonce ends in 1c1d1e1f, so it is that tile of our keystream.
+/// RFC 10032's vector of an initialised AEGIS-128X4 state: blocks 1, 2, 3, 5, 6 and 7 of its four lanes, of which the
+/// first step's keystream is made. The nonce ends in 1c1d1e1f, so it is that tile of our keystream.
 #[test]
-fn aegis_gives_the_keystream_of_the_drafts_state() {
+fn aegis_gives_the_keystream_of_the_state_in_rfc_10032() {
     let seed = hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b 00000000");
     let blocks = |digits: &str| {
         let bytes = hex(digits);

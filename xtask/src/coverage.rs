@@ -1,0 +1,105 @@
+//! The tests, and how much of the two libraries they run: by line and by region.
+
+use std::fs;
+use std::process::Command;
+
+use crate::run::{cargo, not_run, output, require, root, run};
+use crate::{Failure, Outcome, chores};
+
+/// The least share of the protocol's lines that tests must run, in per cent. What they do not run is named in
+/// `docs/assurance.md`.
+const PROTOCOL_LINES: &str = "95";
+
+/// Away from the plain build, which cargo would not tell from this one.
+const BUILT: &str = "target/coverage";
+
+/// All tests, those of the documentation among them, and a table for each library.
+pub(crate) fn coverage() -> Outcome {
+    tools()?;
+    let counted = environment(&output(llvm_cov(&["show-env"]))?);
+    run(with(llvm_cov(&["clean", "--profraw-only"]), &counted))?;
+    run(with(chores::tests(), &counted))?;
+    run(with(report("kernels", &["--summary-only"]), &counted))?;
+    let gate = ["--show-missing-lines", "--fail-under-lines", PROTOCOL_LINES];
+    run(with(report("protocol", &gate), &counted))
+}
+
+/// The same, or the tests alone where there is nothing to count with.
+pub(crate) fn or_tests_alone() -> Outcome {
+    match coverage() {
+        Err(Failure::Missing(reason)) => {
+            not_run("coverage", &reason);
+            chores::test()
+        }
+        outcome => outcome,
+    }
+}
+
+fn tools() -> Outcome {
+    let reason = "there is no cargo-llvm-cov: cargo install cargo-llvm-cov --locked";
+    require(cargo(&["llvm-cov", "--version"]), reason)?;
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut libraries = Command::new(rustc);
+    libraries.args(["--print", "target-libdir"]);
+    let libraries = output(libraries)?;
+    let mut merge = Command::new(format!("{}/../bin/llvm-profdata", libraries.trim()));
+    merge.arg("--version");
+    require(merge, "Rust's LLVM tools are missing: rustup component add llvm-tools")
+}
+
+fn llvm_cov(words: &[&str]) -> Command {
+    let mut command = cargo(&["llvm-cov"]);
+    command.args(words).env("CARGO_TARGET_DIR", root().join(BUILT));
+    command
+}
+
+/// What cargo-llvm-cov would have a shell set: lines of `NAME=value` or `NAME='value'`.
+fn environment(lines: &str) -> Vec<(String, String)> {
+    let pair = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+    };
+    lines.lines().filter_map(pair).collect()
+}
+
+fn with(mut command: Command, environment: &[(String, String)]) -> Command {
+    command.env("CARGO_TARGET_DIR", root().join(BUILT));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// The table of one library's sources; files of tests are left out.
+fn report(folder: &str, words: &[&str]) -> Command {
+    let ignored = format!("^{}/({})/|/vectors\\.rs$", root().display(), others(folder).join("|"));
+    let mut command = llvm_cov(&["report", "--ignore-filename-regex", &ignored]);
+    command.args(words);
+    command
+}
+
+/// All folders of the workspace but one.
+fn others(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(root()).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name());
+    folders.filter_map(|name| name.into_string().ok()).filter(|name| name != folder).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_read_with_and_without_quotes() {
+        let lines = "RUSTC_WRAPPER=/bin/wrapper\nFLAGS='-Cone\u{1f}--cfg=two'\n\n";
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected =
+            [pair("RUSTC_WRAPPER", "/bin/wrapper"), pair("FLAGS", "-Cone\u{1f}--cfg=two")];
+        assert_eq!(environment(lines), expected);
+    }
+
+    #[test]
+    fn a_report_leaves_out_all_folders_but_one() {
+        let others = others("protocol");
+        assert!(others.iter().any(|name| name == "kernels"), "{others:?}");
+        assert!(others.iter().all(|name| name != "protocol"), "{others:?}");
+    }
+}
