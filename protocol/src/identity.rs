@@ -18,9 +18,10 @@ use crate::{ClientId, PROTOCOL_VERSION};
 /// Bytes of a signature.
 pub(crate) const SIGNATURE_LEN: usize = 64;
 
-/// A client's long-term Ed25519 signing key: who it is, from round to round. Wiped when dropped.
+/// A client's long-term Ed25519 signing key: who it is, from round to round. Wiped when dropped, and moved without leaving a
+/// copy.
 #[derive(Clone)]
-pub struct Identity(SigningKey);
+pub struct Identity(Box<SigningKey>);
 
 impl Identity {
     /// A fresh identity.
@@ -32,7 +33,7 @@ impl Identity {
 
     /// The identity of 32 secret bytes: the private key of RFC 8032, section 5.1.5.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(bytes))
+        Self(Box::new(SigningKey::from_bytes(bytes)))
     }
 
     /// The 32 secret bytes, to be kept where no one else reads them.

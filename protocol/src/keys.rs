@@ -125,16 +125,16 @@ const LOW_ORDER: [[u8; KEY_LEN]; 5] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LowOrder(pub(crate) ClientId);
 
-/// An X25519 secret key; wiped when dropped.
-pub(crate) struct SecretKey<U>(StaticSecret, PhantomData<U>);
+/// An X25519 secret key; wiped when dropped. It stays where it is, so that a client that is moved leaves no copy behind.
+pub(crate) struct SecretKey<U>(Box<StaticSecret>, PhantomData<U>);
 
 impl<U> SecretKey<U> {
     pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
-        Self(StaticSecret::random_from_rng(rng), PhantomData)
+        Self(Box::new(StaticSecret::random_from_rng(rng)), PhantomData)
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
-        Self(StaticSecret::from(*bytes), PhantomData)
+        Self(Box::new(StaticSecret::from(*bytes)), PhantomData)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; KEY_LEN] {
@@ -142,7 +142,7 @@ impl<U> SecretKey<U> {
     }
 
     pub(crate) fn public(&self) -> PublicKey<U> {
-        PublicKey(x25519_dalek::PublicKey::from(&self.0).to_bytes(), PhantomData)
+        PublicKey(x25519_dalek::PublicKey::from(&*self.0).to_bytes(), PhantomData)
     }
 
     /// Agrees with all of them on one secret with each, in their order. The first of low order is an error.
@@ -285,9 +285,9 @@ fn derive<U: Copy>(
         .expect("HKDF-SHA256 gives up to 8160 bytes, and callers ask for at most 44");
 }
 
-/// The seed of a client's own mask (the paper's b_u).
+/// The seed of a client's own mask (the paper's b_u). It stays where it is, as a [`SecretKey`] does.
 #[derive(Clone, Debug)]
-pub(crate) struct SelfMaskSeed(Seed);
+pub(crate) struct SelfMaskSeed(Box<Seed>);
 
 impl SelfMaskSeed {
     pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
@@ -297,15 +297,15 @@ impl SelfMaskSeed {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
-        Self(Seed::from_bytes(*bytes))
+        Self(Box::new(Seed::from_bytes(*bytes)))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; KEY_LEN] {
         self.0.as_bytes()
     }
 
-    pub(crate) fn into_seed(self) -> Seed {
-        self.0
+    pub(crate) fn as_seed(&self) -> &Seed {
+        &self.0
     }
 
     /// What the owner publishes with its shares, so that a recovered seed can be checked. The seed

@@ -127,7 +127,7 @@ impl CollectMaskedVectors {
             .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
         // With its final capacity from the start, the vector never moves seeds and leaves copies.
         let mut masks = Vec::with_capacity(1 + sharers.len());
-        masks.push((self.self_mask_seed.clone().into_seed(), Sign::Add));
+        masks.push((self.self_mask_seed.as_seed().clone(), Sign::Add));
         masks.extend(seeds.zip(sharers.iter().map(|theirs| sign(self.me.id, theirs.client))));
         Ok(MaskPlan::new(self.me.session.params.prg(), &masks))
     }

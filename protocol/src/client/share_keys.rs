@@ -37,8 +37,12 @@ pub(super) struct Neighbour {
 /// A member as the server tells of it.
 type Peer = (ClientId, AdvertisedKeys);
 
-/// A neighbour with the key that seals what is sent to it.
-type Channel = (Neighbour, ChannelKey);
+/// Neighbours, and the keys that seal what is sent to them, in the same order. The two part ways later, and what is moved out of a
+/// vector leaves a copy there that nobody wipes: so they are two vectors from the start.
+struct Channels {
+    neighbours: Vec<Neighbour>,
+    sending: Vec<ChannelKey>,
+}
 
 impl ShareKeys {
     /// Answers a [`ShareKeysRequest`] with [`SealedShares`]: for each neighbour a share of the mask
@@ -67,7 +71,7 @@ impl ShareKeys {
         let boxes = self.seal_shares(&self_mask_seed, &channels, rng);
         let commitment = self_mask_seed.commitment(&self.me.session, self.me.id);
         let reply = SealedShares { commitment, boxes }.encode(session);
-        let neighbours = channels.into_iter().map(|(neighbour, _)| neighbour).collect();
+        let neighbours = channels.neighbours;
         let members = peers.iter().map(|&(client, _)| client).collect();
         let roster = Roster { hash: roster, members };
         let Self { me, backend, mask, .. } = self;
@@ -168,7 +172,7 @@ impl ShareKeys {
         &self,
         salt: &Salt,
         neighbours: &[&Peer],
-    ) -> Result<Vec<Channel>, ServerMisbehaved> {
+    ) -> Result<Channels, ServerMisbehaved> {
         let ours = End { client: self.me.id, key: self.advertised.channel };
         let hub = Hub { backend: self.backend, salt, secret: &self.channel, end: ours };
         let end = |&&(client, keys): &&Peer| End { client, key: keys.channel };
@@ -176,38 +180,48 @@ impl ShareKeys {
         let opened = hub
             .share_channels(&theirs)
             .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
-        // As their number is known from the start, the vector never moves keys and leaves copies.
-        Ok(neighbours.iter().zip(opened).map(channel).collect())
+        Ok(Channels::new(neighbours, opened))
     }
 
     fn seal_shares(
         &self,
         self_mask_seed: &SelfMaskSeed,
-        channels: &[Channel],
+        channels: &Channels,
         rng: &mut impl CryptoRng,
     ) -> Vec<SealedPair> {
         let threshold = self.me.session.threshold();
-        let holders: Vec<_> = channels.iter().map(|(neighbour, _)| neighbour.client).collect();
+        let holders: Vec<_> = channels.neighbours.iter().map(|near| near.client).collect();
         let keys = split(self.mask.as_bytes(), threshold, &holders, rng);
         let seeds = split(self_mask_seed.as_bytes(), threshold, &holders, rng);
-        let pairs = keys.into_iter().zip(seeds);
-        channels.iter().zip(pairs).map(|(channel, pair)| self.seal_pair(channel, pair)).collect()
+        let pairs = keys.iter().zip(&seeds);
+        let routes = holders.iter().zip(&channels.sending);
+        routes.zip(pairs).map(|((&holder, key), pair)| self.seal_pair(holder, key, pair)).collect()
     }
 
+    /// Copies of shares are wiped as they are dropped, unlike what moving them would leave in their vectors.
     fn seal_pair(
         &self,
-        (neighbour, sending): &Channel,
-        (mask_secret_key, self_mask_seed): (Share, Share),
+        receiver: ClientId,
+        sending: &ChannelKey,
+        (mask_secret_key, self_mask_seed): (&Share, &Share),
     ) -> SealedPair {
-        let route = Route { sender: self.me.id, receiver: neighbour.client };
-        let pair = SharePair { mask_secret_key, self_mask_seed };
-        seal(&self.me.session, sending, route, &pair)
+        let route = Route { sender: self.me.id, receiver };
+        let (mask_secret_key, self_mask_seed) = (mask_secret_key.clone(), self_mask_seed.clone());
+        seal(&self.me.session, sending, route, &SharePair { mask_secret_key, self_mask_seed })
     }
 }
 
-fn channel((&&(client, keys), opened): (&&Peer, ShareChannel)) -> Channel {
-    let ShareChannel { sending, receiving } = opened;
-    (Neighbour { client, mask: keys.mask, receiving }, sending)
+impl Channels {
+    /// With their final capacity from the start, the vectors never grow, which would leave copies too.
+    fn new(peers: &[&Peer], opened: impl Iterator<Item = ShareChannel>) -> Self {
+        let (mut neighbours, mut sending) =
+            (Vec::with_capacity(peers.len()), Vec::with_capacity(peers.len()));
+        for (&&(client, keys), channel) in peers.iter().zip(opened) {
+            neighbours.push(Neighbour { client, mask: keys.mask, receiving: channel.receiving });
+            sending.push(channel.sending);
+        }
+        Self { neighbours, sending }
+    }
 }
 
 /// No key twice, neither in one role nor across both.

@@ -56,8 +56,7 @@ impl Unmask {
             }
             Some(confirmed) => confirmed.check(&self.me, &survivors, &confirmations)?,
         }
-        let holdings = self.holdings.into_iter();
-        let shares = holdings.map(|holding| holding.reveal(&survivors)).collect();
+        let shares = self.holdings.iter().map(|holding| holding.reveal(&survivors)).collect();
         Ok(RevealedShares { shares }.encode(session))
     }
 }
@@ -125,12 +124,13 @@ pub(super) fn check_neighbourhood(
 }
 
 impl Holding {
-    fn reveal(self, survivors: &[ClientId]) -> Revealed {
+    /// A copy of one of the two shares; both are wiped with the holding.
+    fn reveal(&self, survivors: &[ClientId]) -> Revealed {
         let survived = survivors.binary_search(&self.owner).is_ok();
-        match self.shares {
+        match &self.shares {
             None => Revealed::Nothing,
-            Some(shares) if survived => Revealed::SelfMaskSeed(shares.self_mask_seed),
-            Some(shares) => Revealed::MaskSecretKey(shares.mask_secret_key),
+            Some(shares) if survived => Revealed::SelfMaskSeed(shares.self_mask_seed.clone()),
+            Some(shares) => Revealed::MaskSecretKey(shares.mask_secret_key.clone()),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Whole rounds: all that clients draw at random, their updates and identities are secret, and so are the shares that
+//! reach the server. What clients send is public.
+
+use secagg::message::{Message, RevealedShares};
+use secagg::server::Recovered;
+use secagg::{ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
+use secagg_assurance::memcheck::{conceal, disclose};
+use secagg_assurance::play::{Play, Watch};
+use secagg_kernels::{Accumulator, Backend};
+
+use crate::Case;
+
+/// Enough for a tile and a bit.
+const DIMENSION: usize = 5000;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let secagg: fn() -> ParamsBuilder = || Params::secagg(5, DIMENSION, 2);
+    let secagg_plus: fn() -> ParamsBuilder = || Params::secagg_plus(7, DIMENSION, 4, 2);
+    let drops = vec![(2, Stage::CollectMaskedVectors), (4, Stage::Unmask)];
+    let mut cases = Vec::new();
+    for backend in Backend::available() {
+        for (name, builder) in [("SecAgg", secagg), ("SecAgg+", secagg_plus)] {
+            let drops = drops.clone();
+            let name = format!("{name} with drop-outs, {}", backend.name());
+            let params = move || builder().build().expect("parameters");
+            let play = move || Play { backend, drops: drops.clone(), ..Play::new(params()) };
+            cases.push(Case::new(name, move || round(play())));
+        }
+    }
+    cases.push(Case::new("SecAgg against an active server", || round(active())));
+    cases.push(Case::new("SecAgg, saved after every message", || round(saved())));
+    cases
+}
+
+fn active() -> Play {
+    let builder = Params::secagg(5, DIMENSION, 3).threat_model(ThreatModel::ActiveServer);
+    let drops = vec![(2, Stage::CollectMaskedVectors)];
+    let mut play = Play { drops, ..Play::new(builder.build().expect("parameters")) };
+    // The directory is made by now, of what is public.
+    for identity in &mut play.identities {
+        let mut bytes = *identity.as_bytes();
+        conceal(&mut bytes);
+        *identity = Identity::from_bytes(&bytes);
+    }
+    play
+}
+
+/// Under a key that is secret, nothing in a restored state would be public, not even its length.
+fn saved() -> Play {
+    let params = Params::secagg(4, DIMENSION, 2).build().expect("parameters");
+    let drops = vec![(2, Stage::CollectMaskedVectors)];
+    Play { saved: true, drops, state_key: StateKey::from_bytes([1; 32]), ..Play::new(params) }
+}
+
+fn round(mut play: Play) {
+    play.updates.iter_mut().for_each(|update| conceal(update));
+    let recovered = play.run(&mut Eavesdropper).expect("enough are left");
+    read(&play, recovered);
+}
+
+/// Takes the masks off. The sum is what everyone may know.
+fn read(play: &Play, recovered: Recovered) {
+    let (mut sum, plan, reading) = recovered.into_parts();
+    sum.apply(play.backend, &plan).expect("far from the masks' end");
+    let mut bytes = Vec::new();
+    sum.append_packed(play.backend, &mut bytes);
+    disclose(&bytes);
+    let mut sum = Accumulator::new(play.params.modulus(), play.params.dimension() + 1);
+    sum.add_packed(play.backend, &bytes).expect("a packed sum");
+    reading.aggregate::<f32>(&sum).expect("the mean");
+}
+
+/// Knows what is said, and nothing else.
+struct Eavesdropper;
+
+impl Watch for Eavesdropper {
+    fn drawn(&mut self, _: ClientId, bytes: &mut [u8]) {
+        conceal(bytes);
+    }
+
+    fn answered(&mut self, stage: Stage, _: ClientId, message: &mut [u8]) {
+        disclose(message);
+        if stage == Stage::Unmask {
+            conceal_shares(message);
+        }
+    }
+
+    fn kept(&mut self, state: &[u8]) {
+        disclose(state);
+    }
+}
+
+/// Behind the header and the count, entries of a tag and a share.
+fn conceal_shares(message: &mut [u8]) {
+    RevealedShares::decode(message).expect("an honest client");
+    for entry in message[18 + 4..].chunks_mut(33) {
+        conceal(&mut entry[1..]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Secrets are wiped: nothing that a round gives back to the allocator holds one of them.
+//!
+//! Rounds are always the same, so all secrets are known before they are played for the test, and every block that is
+//! freed meanwhile is searched for any 16 bytes of them. What is on the stack or in registers is not seen here.
+
+#![forbid(unsafe_code)]
+
+mod secrets;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use secagg::server::Recovered;
+use secagg::{Abort, ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
+use secagg_assurance::allocator::{self, NEEDLE, Watchful};
+use secagg_assurance::play::{Play, Watch};
+use secagg_kernels::x25519::agree_many;
+use secagg_kernels::{Backend, MaskPlan, Prg, Seed, Sign};
+use secrets::Secret;
+
+#[global_allocator]
+static ALLOCATOR: Watchful = Watchful;
+
+/// There is one allocator, and it looks for the secrets of one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The names of the secrets that were left in memory by `work`, each with where it was first.
+fn left_by(secrets: &[Secret], work: impl FnOnce()) -> Vec<String> {
+    let mut names = Vec::new();
+    for secret in secrets {
+        for start in [0, 1, secret.bytes.len() - NEEDLE - 1, secret.bytes.len() - NEEDLE] {
+            let needle = secret.bytes[start..][..NEEDLE].try_into().expect("a needle");
+            allocator::seek(needle);
+            names.push(&secret.name);
+        }
+    }
+    work();
+    let mut seen = BTreeSet::new();
+    let finds = allocator::finds();
+    let first = finds.iter().filter(|find| seen.insert(names[find.secret]));
+    first
+        .map(|find| format!("{} in {} bytes\n{}", names[find.secret], find.size, find.backtrace))
+        .collect()
+}
+
+fn assert_wiped(play: &Play, end: impl FnOnce(Result<Recovered, Abort>)) {
+    let _alone = ALONE.lock();
+    let secrets = secrets::of(play);
+    let left = left_by(&secrets, || end(play.run(&mut Nobody)));
+    assert!(left.is_empty(), "{} secrets were left, the first: {}", left.len(), left.join("\n\n"));
+}
+
+/// Looks away.
+struct Nobody;
+
+impl Watch for Nobody {}
+
+fn with_mean(outcome: Result<Recovered, Abort>) {
+    outcome.expect("enough are left").aggregate::<f32>().expect("a mean");
+}
+
+const DROPS: [(u64, Stage); 2] = [(2, Stage::CollectMaskedVectors), (4, Stage::Unmask)];
+
+fn play(builder: ParamsBuilder) -> Play {
+    Play { drops: DROPS.into(), ..Play::new(builder.build().expect("parameters")) }
+}
+
+#[test]
+fn secagg_leaves_nothing() {
+    assert_wiped(&play(Params::secagg(5, 100, 2)), with_mean);
+}
+
+#[test]
+fn secagg_plus_leaves_nothing() {
+    assert_wiped(&play(Params::secagg_plus(8, 9000, 5, 2)), with_mean);
+}
+
+#[test]
+fn other_generators_leave_nothing() {
+    for prg in [Prg::ChaCha20, Prg::Aegis128X4] {
+        for backend in Backend::available() {
+            let play = play(Params::secagg(5, 9000, 2).prg(prg));
+            assert_wiped(&Play { backend, ..play }, with_mean);
+        }
+    }
+}
+
+#[test]
+fn active_rounds_leave_nothing() {
+    let active = Params::secagg(5, 100, 3).threat_model(ThreatModel::ActiveServer);
+    let drops = vec![(2, Stage::CollectMaskedVectors)];
+    assert_wiped(&Play { drops, ..play(active) }, with_mean);
+}
+
+#[test]
+fn saved_rounds_leave_nothing() {
+    assert_wiped(&Play { saved: true, ..play(Params::secagg(5, 100, 2)) }, with_mean);
+    let active = Params::secagg(5, 100, 3).threat_model(ThreatModel::ActiveServer);
+    let drops = vec![(2, Stage::CollectMaskedVectors)];
+    assert_wiped(&Play { saved: true, drops, ..play(active) }, with_mean);
+}
+
+#[test]
+fn rounds_that_end_early_leave_nothing() {
+    for stage in [Stage::ShareKeys, Stage::CollectMaskedVectors, Stage::Unmask] {
+        let play = play(Params::secagg(5, 100, 3));
+        let drops = (2..=5).map(|client| (client, stage)).collect();
+        assert_wiped(&Play { drops, ..play }, |outcome| {
+            outcome.expect_err("one client is left");
+        });
+    }
+}
+
+/// The server's request is changed on its way to one client, at one stage.
+struct Liar(Stage);
+
+impl Watch for Liar {
+    fn asked(&mut self, stage: Stage, client: ClientId, message: &mut Vec<u8>) {
+        if (stage, client) == (self.0, ClientId(3)) {
+            message.pop();
+        }
+    }
+}
+
+#[test]
+fn clients_that_refuse_leave_nothing() {
+    for stage in [Stage::ShareKeys, Stage::CollectMaskedVectors, Stage::Unmask] {
+        let _alone = ALONE.lock();
+        // Who refuses is a drop-out to the others, and its mask key is revealed.
+        let mut play = Play { drops: vec![(3, stage)], ..play(Params::secagg(5, 100, 2)) };
+        let secrets = secrets::of(&play);
+        play.drops.clear();
+        let left = left_by(&secrets, || with_mean(play.run(&mut Liar(stage))));
+        assert!(left.is_empty(), "at {stage}: {}", left.join("\n\n"));
+    }
+}
+
+#[test]
+fn secrets_are_wiped_where_they_are_dropped() {
+    let _alone = ALONE.lock();
+    let bytes: [u8; 32] = std::array::from_fn(|i| 0xa0 ^ (7 * i as u8));
+    let agreed = agree_many(Backend::Portable, &bytes, &[[9; 32]])[0];
+    let named = |name: &str, bytes: [u8; 32]| Secret { name: name.into(), bytes: bytes.into() };
+    let secrets = [named("the secret", bytes), named("what is agreed on", agreed)];
+    let left = left_by(&secrets, || {
+        drop(Box::new(Seed::from_bytes(bytes)));
+        drop(Box::new(StateKey::from_bytes(bytes)));
+        drop(Box::new(Identity::from_bytes(&bytes)));
+        drop(agree_many(Backend::Portable, &bytes, &[[9; 32]]));
+        for prg in Prg::ALL {
+            let masks = [(Seed::from_bytes(bytes), Sign::Add)];
+            let plan = MaskPlan::new(prg, &masks);
+            for backend in Backend::available() {
+                plan.apply(backend, 0, &mut [0_u32; 100]).expect("far from its end");
+                prg.expand(backend, &masks[0].0, 0, &mut [0; 100]).expect("far from its end");
+            }
+        }
+    });
+    assert!(left.is_empty(), "{}", left.join("\n\n"));
+}
+
+#[test]
+fn a_copy_that_is_not_wiped_is_found() {
+    let _alone = ALONE.lock();
+    let bytes: Vec<u8> = (0..32).map(|i| 0xc0 ^ (5 * i)).collect();
+    let secrets = [Secret { name: "planted".into(), bytes: bytes.clone() }];
+    let whole = left_by(&secrets, || drop([&[1, 2, 3], &bytes[..]].concat()));
+    assert_eq!(whole.len(), 1);
+    let part = left_by(&secrets, || drop(bytes[16..].to_vec()));
+    assert_eq!(part.len(), 1);
+    let moved = left_by(&secrets, || {
+        let mut growing = bytes.clone();
+        growing.reserve(1000);
+        growing.fill(0);
+    });
+    assert_eq!(moved.len(), 1);
+    let other = left_by(&secrets, || drop(bytes[17..].to_vec()));
+    assert!(other.is_empty(), "{other:?}");
+}

@@ -1,0 +1,86 @@
+//! What is timed: the kernels on secrets, on every backend that there is.
+
+use std::hint::black_box;
+
+use secagg_kernels::{
+    Backend, ClientPass, MaskPlan, Modulus, Prg, Quantizer, Real, Seed, Sign, x25519,
+};
+
+use crate::Case;
+
+/// Lanes of the vectors: one tile or less, so that no other thread helps.
+const LANES: usize = 1024;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = vec![compare_seeds()];
+    for backend in Backend::available() {
+        cases.push(agree(backend));
+        for prg in Prg::ALL {
+            cases.push(apply_masks(backend, prg));
+        }
+        cases.push(client_pass(backend, "zeros", 0.0_f32));
+        cases.push(client_pass(backend, "all clipped", 1e30_f32));
+        cases.push(client_pass(backend, "zeros", 0.0_f64));
+        cases.push(client_pass(backend, "all clipped", 1e300_f64));
+    }
+    cases
+}
+
+fn bytes_of(secret: &[u8]) -> [u8; 32] {
+    secret.try_into().expect("32 bytes")
+}
+
+fn compare_seeds() -> Case {
+    let reference = Seed::from_bytes([7; 32]);
+    Case::new("seeds: comparison", &[7; 32], move |secret| {
+        let seed = Seed::from_bytes(bytes_of(secret));
+        for _ in 0..20 {
+            black_box(black_box(&seed) == black_box(&reference));
+        }
+    })
+}
+
+/// The secret zero, whose clamped scalar has a single bit.
+fn agree(backend: Backend) -> Case {
+    let publics = [9; 8].map(|byte| [byte; 32]);
+    Case::new(format!("x25519, {}", backend.name()), &[0; 32], move |secret| {
+        black_box(x25519::agree_many(backend, &bytes_of(secret), &publics));
+    })
+}
+
+fn apply_masks(backend: Backend, prg: Prg) -> Case {
+    let mut lanes = [0_u32; LANES];
+    Case::new(format!("masks, {prg}, {}", backend.name()), &[0; 32], move |secret| {
+        let plan = MaskPlan::new(prg, &[(Seed::from_bytes(bytes_of(secret)), Sign::Add)]);
+        plan.apply(backend, 0, &mut lanes).expect("far from its end");
+        black_box(&lanes);
+    })
+}
+
+/// One update of equal elements, and others from -8 to 8, of which half are clipped.
+fn client_pass<F: Real>(backend: Backend, what: &str, element: F) -> Case {
+    let quantizer = Quantizer::new(4.0, 1 << 12, 1000.0).expect("a quantizer");
+    let modulus = Modulus::from_width(32).expect("a width");
+    let plan = MaskPlan::new(Prg::Aes128Ctr, &[(Seed::from_bytes([1; 32]), Sign::Add)]);
+    let rounding = Seed::from_bytes([2; 32]);
+    let (mut update, mut out) = ([F::default(); LANES], Vec::with_capacity(8 * LANES));
+    let name = format!("client's pass, {what}, f{}, {}", 8 * size_of::<F>(), backend.name());
+    // The elements are made before the clock starts only if that takes both classes as long: it does, as it reads each byte alike.
+    Case::new(name, &[0; 2 * LANES], move |secret| {
+        let is_fixed = secret.iter().all(|&byte| byte == 0);
+        for (slot, bytes) in update.iter_mut().zip(secret.as_chunks().0) {
+            let drawn = F::from_f64(f64::from(i16::from_le_bytes(*bytes)) / 4096.0);
+            *slot = [drawn, element][usize::from(is_fixed)];
+        }
+        out.clear();
+        let pass = ClientPass {
+            backend,
+            modulus,
+            quantizer: &quantizer,
+            plan: &plan,
+            rounding: &rounding,
+        };
+        pass.masked_vector(1.0, &update, &mut out).expect("a valid update");
+        black_box(&out);
+    })
+}
