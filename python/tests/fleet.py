@@ -47,16 +47,24 @@ class Fleet(Grid):
     apps : list of ClientApp
         One for each node; node ids are 101, 102 and so on.
     vanish : dict of int to str
-        Nodes that do not answer from this stage on.
+        Nodes that do not answer from this stage on. As from a SuperLink, an error tells that they are gone.
+    silent : bool
+        Whether not even an error tells it.
     tamper : callable
         Sees each reply on its way (node, stage, reply) and gives what arrives, or None.
     """
 
     def __init__(
-        self, apps: list[ClientApp], *, vanish: dict[int, str] | None = None, tamper: Tamper | None = None
+        self,
+        apps: list[ClientApp],
+        *,
+        vanish: dict[int, str] | None = None,
+        silent: bool = False,
+        tamper: Tamper | None = None,
     ) -> None:
         self.apps = {101 + place: app for place, app in enumerate(apps)}
         self.vanish = dict(vanish or {})
+        self.silent = silent
         self.tamper = tamper
         self.gone: set[int] = set()
         self.contexts = {node: context_of(node) for node in self.apps}
@@ -104,7 +112,7 @@ class Fleet(Grid):
         node, stage = message.metadata.dst_node_id, stage_of(message)
         if node in self.gone or self.vanish.get(node) == stage:
             self.gone.add(node)
-            return None
+            return None if self.silent else Message(Error(code=5, reason="node unavailable"), reply_to=message)
         self.sent.append((stage, node, message))
         context = context_from_proto(context_to_proto(self.contexts[node]))
         started = time.process_time()
