@@ -33,10 +33,11 @@ Tamper = Callable[[int, str, Message], Message | None]
 
 
 def stage_of(message: Message) -> str:
-    """The stage that a message is of, or Flower's type of a message that is none of the protocol's."""
-    if RECORD not in message.content.config_records:
-        return message.metadata.message_type
-    return STAGES[message.content.config_records[RECORD][MESSAGE][1]]
+    """The stage that a message is of, ours or Flower's own, or the type of a message that is of none."""
+    records = message.content.config_records
+    if RECORD in records:
+        return STAGES[records[RECORD][MESSAGE][1]]
+    return records.get("secaggplus_configs", {}).get("stage", message.metadata.message_type)
 
 
 class Fleet(Grid):
@@ -72,7 +73,6 @@ class Fleet(Grid):
         self.received: list[tuple[str, int, Message]] = []
         self.seconds: dict[tuple[int, str], float] = {}
         self._waiting: dict[str, Message] = {}
-        self._replies: dict[str, Message] = {}
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         ids = []

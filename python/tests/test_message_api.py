@@ -220,18 +220,29 @@ def test_noise_is_added_before_the_mask():
     model = {"weight": np.zeros(10_000, np.float32)}
     sigma = 0.05
     noise = LocalDpMod(1.0, sigma / np.sqrt(2 * np.log(1.25 / 0.01)), 1.0, 0.01)
-    result = start(FedAvg(**QUIET), fleet((0.0,) * 5, mods=[secagg_mod, noise]), model=model)
+    result = start(FedAvg(**QUIET), fleet((1e-6,) * 5, mods=[secagg_mod, noise]), model=model)
     assert result.arrays["weight"].numpy().std() == pytest.approx(sigma / np.sqrt(5), rel=0.05)
 
 
-def test_adaptive_clipping_gets_its_norm_bit_under_the_mask():
+def test_adaptive_clipping_counts_as_many_norm_bits_as_were_set():
+    """The updates of three of five clients, of a norm of 2.4, are clipped to 0.6."""
     model = {"weight": np.zeros((2, 3), np.float32)}
-    inner = FedAvg(**QUIET)
-    strategy = DifferentialPrivacyClientSideAdaptiveClipping(inner, 0.0, 5, initial_clipping_norm=0.6)
-    clients = fleet((1.0,) * 5, mods=[secagg_mod, adaptiveclipping_mod])
-    result = start(strategy, clients, model=model, metrics=["norm_bit"])
-    np.testing.assert_allclose(np.linalg.norm(result.arrays["weight"].numpy()), 0.6, atol=10 * ERROR)
-    assert strategy.clipping_norm > 0.6  # nobody was below it
+    steps = (1.0, 0.2, 1.0, 0.1, 1.0)
+
+    def adaptive():
+        return DifferentialPrivacyClientSideAdaptiveClipping(
+            FedAvg(**QUIET), 0.0, 5, initial_clipping_norm=0.6, clipped_count_stddev=0.0
+        )
+
+    plain, secure = adaptive(), adaptive()
+    expected = plain.start(
+        grid=fleet(steps, mods=[adaptiveclipping_mod]), initial_arrays=record(model), num_rounds=1
+    )
+    clients = fleet(steps, mods=[secagg_mod, adaptiveclipping_mod])
+    result = start(secure, clients, model=model, metrics=["norm_bit"])
+    assert secure.clipping_norm == plain.clipping_norm != 0.6
+    found, expected = result.arrays["weight"].numpy(), expected.arrays["weight"].numpy()
+    np.testing.assert_allclose(found, expected, atol=ERROR)
 
 
 @pytest.mark.parametrize("mod", [fixedclipping_mod, LocalDpMod(1.0, 0.1, 1.0, 0.01)])

@@ -210,24 +210,24 @@ def _category(message: Message) -> str:
 
 def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[Message]:
     """The mean in every survivor's name, and why the others are not in it."""
-    content = _content(messages[0].content, outcome, round_)
-    survivors = set(outcome.survivors)
-    return [
-        Message(RecordDict(dict(content)), reply_to=message)
-        if (node := message.metadata.dst_node_id) in survivors
-        else _failure(message, round_.failures.get(node, "no reply in time"))
-        for message in messages
-    ]
-
-
-def _content(sent: RecordDict, outcome: Outcome, round_: Round) -> RecordDict:
-    """One reply: the weights of all add up to the total, and are all the same."""
+    arrays = _arrays(messages[0].content, outcome) if round_.has_arrays else {}
     weight = outcome.total_weight / len(outcome.survivors)
-    content = RecordDict({"metrics": MetricRecord({round_.weighted_by: weight, **outcome.metrics})})
-    if round_.has_arrays:
-        (name,) = sent.array_records
-        content[name] = ArrayRecord({name: Array(array) for name, array in outcome.arrays.items()})
-    return content
+    places = {node: place for place, node in enumerate(outcome.survivors)}
+
+    def reply(message: Message) -> Message:
+        node = message.metadata.dst_node_id
+        if node not in places:
+            return _failure(message, round_.failures.get(node, "no reply in time"))
+        metrics = {round_.weighted_by: weight, **outcome.metrics_for(places[node])}
+        return Message(RecordDict({**arrays, "metrics": MetricRecord(metrics)}), reply_to=message)
+
+    return [reply(message) for message in messages]
+
+
+def _arrays(sent: RecordDict, outcome: Outcome) -> dict[str, ArrayRecord]:
+    """The mean, named as the record that was sent; all replies share it."""
+    (name,) = sent.array_records
+    return {name: ArrayRecord({name: Array(array) for name, array in outcome.arrays.items()})}
 
 
 def _failure(message: Message, reason: str) -> Message:

@@ -20,6 +20,9 @@ from .settings import Settings
 from .terms import Terms
 from .update import metrics_of
 
+NORM_BIT = "norm_bit"
+"""What Flower's adaptive clipping calls the metric that says whether an update was clipped."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
 """Seconds between two looks for replies: they grow from the first to the longest."""
 
@@ -39,6 +42,17 @@ class Outcome:
 
     survivors: list[int]
     """The nodes whose updates are in the means."""
+
+    def metrics_for(self, place: int) -> dict[str, float]:
+        """The metrics that the survivor at this place is said to have: the means.
+
+        Only the norm bit is shared out. Flower's adaptive clipping counts the replies in which it is set, so it is set in
+        as many as the mean says.
+        """
+        metrics = dict(self.metrics)
+        if NORM_BIT in metrics:
+            metrics[NORM_BIT] = int(place < round(metrics[NORM_BIT] * len(self.survivors)))
+        return metrics
 
 
 @dataclass

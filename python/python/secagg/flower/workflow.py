@@ -272,19 +272,14 @@ def _results(state: WorkflowState) -> list[tuple[ClientProxy, FitRes]]:
     """The mean in every survivor's name, as strategies expect results."""
     outcome = state.outcome
     parameters = ndarrays_to_parameters(list(outcome.arrays.values()))
-    survivors = outcome.survivors
     return [
-        (state.nid_to_proxies[node], _fitres(parameters, examples, outcome))
-        for node, examples in zip(survivors, _shared_out(outcome), strict=True)
+        (state.nid_to_proxies[node], _fitres(parameters, place, outcome))
+        for place, node in enumerate(outcome.survivors)
     ]
 
 
-def _fitres(parameters: Parameters, examples: int, outcome: Outcome) -> FitRes:
-    status = Status(code=Code.OK, message="")
-    return FitRes(status, parameters, examples, dict(outcome.metrics))
-
-
-def _shared_out(outcome: Outcome) -> list[int]:
-    """The total of the examples, in parts that differ by one at most: who had how many is hidden."""
+def _fitres(parameters: Parameters, place: int, outcome: Outcome) -> FitRes:
+    """Examples are shared out, in parts that differ by one at most: who had how many is hidden."""
     total, clients = round(outcome.total_weight), len(outcome.survivors)
-    return [total // clients + (place < total % clients) for place in range(clients)]
+    examples = total // clients + (place < total % clients)
+    return FitRes(Status(Code.OK, ""), parameters, examples, outcome.metrics_for(place))
