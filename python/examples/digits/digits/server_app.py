@@ -20,7 +20,12 @@ def main(grid: Grid, context: Context) -> None:
     """Trains for some rounds and measures the model after each."""
     config = context.run_config
     if config["secure"]:
-        grid = SecAggGrid(grid, max_weight=200, metrics={"train-loss": 10.0}, timeout=config["stage-timeout"])
+        grid = SecAggGrid(
+            grid,
+            max_weight=config["max-weight"],
+            metrics={"train-loss": 10.0},
+            timeout=config["stage-timeout"],
+        )
     nodes = config["num-nodes"]
     strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=nodes, min_available_nodes=nodes)
     test = load_test()
