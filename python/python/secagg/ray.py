@@ -17,7 +17,7 @@ a cluster of the server's own, with TLS between its machines (``RAY_USE_TLS=1``)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import ray
@@ -25,6 +25,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import Aggregate, Misuse, Server
 from .kernels import MaskPlan, set_threads, unpack_add
+
+Words: TypeAlias = NDArray[Any]
+"""Lanes, or the bytes of packed ones."""
 
 GRAIN = 1 << 14
 """Lanes that are not parted: ranges start at multiples of it, which are whole bytes at every width, whole blocks and
@@ -56,7 +59,7 @@ class Uploads:
         self._params = server.params
         self._ranges = list(ranges(self._params.lanes, workers))
         self._sums: list[Any] = [None] * len(self._ranges)
-        self._waiting: list[ray.ObjectRef] = []
+        self._waiting: list[Any] = []
 
     def receive(self, client: int, message: bytes) -> None:
         """Judges one client's message, and adds its lanes.
@@ -126,16 +129,21 @@ def ranges(lanes: int, workers: int | None = None) -> Iterator[tuple[int, int]]:
     workers : int or None
         At most so many ranges; None for as many as the cluster has CPUs.
     """
-    workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    workers = workers or _cpus()
     grains = -(-lanes // GRAIN)
     edges = [min(lanes, GRAIN * (grains * part // workers)) for part in range(workers + 1)]
     return ((first, last) for first, last in zip(edges, edges[1:], strict=False) if first < last)
 
 
+def _cpus() -> int:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, int(resources.get("CPU", 1)))
+
+
 @ray.remote(max_retries=RETRIES)
 def _add_range(
-    sum_: NDArray | None, first: int, last: int, width: int, dtype: str, *uploads: NDArray
-) -> NDArray:
+    sum_: Words | None, first: int, last: int, width: int, dtype: str, *uploads: Words
+) -> Words:
     """A range's sum so far, and the same range of some uploads. Ray hands out arguments that must not be written to."""
     set_threads(1)
     total = np.zeros(last - first, dtype) if sum_ is None else sum_.copy()
@@ -145,7 +153,7 @@ def _add_range(
 
 
 @ray.remote(max_retries=RETRIES)
-def _apply_range(plan: bytes, lanes: NDArray, first: int) -> NDArray:
+def _apply_range(plan: bytes, lanes: Words, first: int) -> Words:
     set_threads(1)
     unmasked = lanes.copy()
     MaskPlan.from_bytes(plan).apply(unmasked, first_lane=first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 try:
     from flwr.compat.common import recorddict_compat
 except ImportError:
-    from flwr.common import recorddict_compat
+    from flwr.common import recorddict_compat  # type: ignore[no-redef]
 
 try:
     from flwr.serverapp import Grid

@@ -34,13 +34,28 @@ def unwrap(content: RecordDict) -> bytes:
     NotAgreed
         If there is none.
     """
-    message = content.config_records.get(RECORD, {}).get(MESSAGE)
+    record = content.config_records.get(RECORD)
+    message = record.get(MESSAGE) if record else None
     if not isinstance(message, bytes):
         raise NotAgreed(
             "there is no message of the protocol in the reply: the client does not have secagg_mod among its "
             "mods, or another mod or the grid took it out"
         )
     return message
+
+
+def bytes_of(record: ConfigRecord, name: str) -> bytes:
+    """An entry of the protocol's record.
+
+    Raises
+    ------
+    NotAgreed
+        If it is no bytes.
+    """
+    value = record[name]
+    if not isinstance(value, bytes):
+        raise NotAgreed(f"{name!r} in the server's message is no bytes")
+    return value
 
 
 def without_record(content: RecordDict) -> RecordDict:

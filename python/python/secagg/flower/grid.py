@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from logging import ERROR
+from types import FrameType
 from typing import Any
 
 from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
@@ -218,8 +219,8 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
         node = message.metadata.dst_node_id
         if node not in places:
             return _failure(message, round_.failures.get(node, "no reply in time"))
-        metrics = {round_.weighted_by: weight, **outcome.metrics_for(places[node])}
-        return Message(RecordDict({**arrays, "metrics": MetricRecord(metrics)}), reply_to=message)
+        metrics = MetricRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
+        return Message(RecordDict({**arrays, "metrics": metrics}), reply_to=message)
 
     return [reply(message) for message in messages]
 
@@ -239,7 +240,7 @@ def _calling_strategy() -> Any:
 
     Flower tells a grid nothing of the strategy, and a median of equal means would be wrong without an error.
     """
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         caller = frame.f_locals.get("self")
         if hasattr(caller, "configure_train") and hasattr(caller, "aggregate_train"):

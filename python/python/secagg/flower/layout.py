@@ -6,12 +6,16 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from flwr.app import ArrayRecord, RecordDict
 from numpy.typing import NDArray
 
 from .errors import BadArrays
+
+Numbers: TypeAlias = NDArray[Any]
+"""An array of whatever type a model has."""
 
 EMPTY = "_empty"
 """What Flower calls the array that stands for no arrays."""
@@ -26,11 +30,11 @@ class Layout:
     """
 
     names: tuple[str, ...]
-    dtypes: tuple[np.dtype, ...]
+    dtypes: tuple[np.dtype[Any], ...]
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray]) -> Layout:
+    def of(cls, arrays: Mapping[str, Numbers]) -> Layout:
         """The layout of these arrays.
 
         Raises
@@ -60,11 +64,11 @@ class Layout:
         return [math.prod(shape) for shape in self.shapes]
 
     @property
-    def vector_dtype(self) -> np.dtype:
+    def vector_dtype(self) -> np.dtype[Any]:
         """The dtype of the vector."""
         return np.result_type(np.float32, *self.dtypes)
 
-    def flatten(self, arrays: Mapping[str, NDArray], *more: float) -> NDArray:
+    def flatten(self, arrays: Mapping[str, Numbers], *more: float) -> Numbers:
         """The vector of these arrays, with some numbers behind it.
 
         Raises
@@ -79,7 +83,7 @@ class Layout:
         vector[self.dimension :] = more
         return vector
 
-    def unflatten(self, vector: NDArray) -> dict[str, NDArray]:
+    def unflatten(self, vector: Numbers) -> dict[str, Numbers]:
         """The arrays of a vector, of the layout's dtypes. Means of integers are rounded."""
         return {
             name: _cast(vector[place], dtype).reshape(shape)
@@ -88,7 +92,7 @@ class Layout:
             )
         }
 
-    def largest(self, vector: NDArray) -> dict[str, float]:
+    def largest(self, vector: Numbers) -> dict[str, float]:
         """The largest absolute value of each array; not a number if it holds one that is none."""
         return {
             name: float(max(part.max(), -part.min()))
@@ -96,7 +100,7 @@ class Layout:
             if (part := vector[place]).size
         }
 
-    def _check(self, arrays: Mapping[str, NDArray]) -> None:
+    def _check(self, arrays: Mapping[str, Numbers]) -> None:
         if set(arrays) != set(self.names):
             raise BadArrays(
                 f"the update has the arrays {sorted(arrays)}, the model that was sent has "
@@ -116,7 +120,7 @@ class Layout:
         ]
 
 
-def arrays_of(record: ArrayRecord) -> dict[str, NDArray]:
+def arrays_of(record: ArrayRecord) -> dict[str, Numbers]:
     """The arrays of a record, by name.
 
     Raises
@@ -155,8 +159,9 @@ def hash_of(content: RecordDict) -> str:
     return sha256.hexdigest()
 
 
-def _cast(part: NDArray, dtype: np.dtype) -> NDArray:
+def _cast(part: Numbers, dtype: np.dtype[Any]) -> Numbers:
     if dtype.kind == "f":
         return part.astype(dtype)
-    range_ = np.iinfo(dtype)
-    return np.rint(part).clip(range_.min, range_.max).astype(dtype)
+    limits = np.iinfo(dtype)
+    rounded: Numbers = np.rint(part).clip(limits.min, limits.max)
+    return rounded.astype(dtype)

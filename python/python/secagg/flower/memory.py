@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flwr.app import ConfigRecord, Context
 
 from secagg import Client, Params, StateKey
@@ -37,12 +40,12 @@ class Memory:
     @property
     def terms(self) -> Terms:
         """The terms of the round."""
-        return Terms.decode(self._record[TERMS])
+        return Terms.decode(self._bytes(TERMS))
 
     @property
     def params(self) -> Params:
         """The parameters of the round."""
-        return Params.from_request(self._record[REQUEST])
+        return Params.from_request(self._bytes(REQUEST))
 
     def is_of(self, request: bytes) -> bool:
         """Whether a message belongs to the round that is remembered."""
@@ -65,7 +68,7 @@ class Memory:
         """
         if not self.is_of(request) or SEALED not in self._record:
             raise NotAgreed("this client has no part in that round: it has left it, or lost its state")
-        return Client.restore(self._record[SEALED], key)
+        return Client.restore(self._bytes(SEALED), key)
 
     def keep(self, client: Client) -> None:
         """Keeps a client for its next message; one that has no next message is forgotten."""
@@ -82,6 +85,12 @@ class Memory:
         """From now on, this client's parameters are its own."""
         self._write({**self._record, TRAINED: True})
 
-    def _write(self, entries: dict) -> None:
-        self._record = ConfigRecord(entries)
+    def _bytes(self, name: str) -> bytes:
+        value = self._record[name]
+        if not isinstance(value, bytes):
+            raise NotAgreed(f"the client's state was altered: {name!r} is no bytes")
+        return value
+
+    def _write(self, entries: Mapping[str, Any]) -> None:
+        self._record = ConfigRecord(dict(entries))
         self._state[STATE] = self._record

@@ -10,7 +10,7 @@ from secagg import Client, Policy, SecaggError, StateKey
 
 from . import keys
 from ._flwr import ErrorCode, MessageTypeLegacy
-from ._records import LOG, MESSAGE, RECORD, TERMS, unwrap, without_record, wrap
+from ._records import LOG, RECORD, TERMS, bytes_of, unwrap, without_record, wrap
 from .errors import NotAgreed, PlainMessage
 from .layout import Layout, arrays_of, hash_of, only_arrays
 from .memory import Memory
@@ -109,7 +109,7 @@ class SecAggMod:
         key = self.state_key(context)
         if TERMS not in record or memory.is_of(request):
             return memory.restore(request, key)
-        terms = record[TERMS]
+        terms = bytes_of(record, TERMS)
         if self.same_model and not Terms.decode(terms).model:
             raise NotAgreed("clients may start from different models, which this client does not accept")
         memory.begin(request, terms)

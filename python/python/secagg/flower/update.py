@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from flwr.app import ArrayRecord, RecordDict
-from numpy.typing import NDArray
 
 from secagg import BadUpdate, Client, Params
 
@@ -18,6 +17,9 @@ from .layout import Layout, arrays_of
 from .terms import Terms
 
 LEGACY = "fitres"
+"""What the records of a legacy reply have for the first part of their names."""
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,12 @@ class Update:
         """
         if f"{LEGACY}.status" in content.config_records:
             return cls._of_fitres(content)
-        (metrics,) = _only(content.metric_records.values(), "MetricRecord")
+        metrics = _only(content.metric_records, "MetricRecord")
         if not isinstance(weight := metrics.get(terms.weighted_by), (int, float)):
             raise BadReply(
                 f"the MetricRecord of the reply has no number {terms.weighted_by!r}, by which updates are weighted"
             )
-        arrays = ArrayRecord()
-        if terms.has_arrays:
-            (arrays,) = _only(content.array_records.values(), "ArrayRecord")
+        arrays = _only(content.array_records, "ArrayRecord") if terms.has_arrays else ArrayRecord()
         return cls(float(weight), arrays, metrics)
 
     @classmethod
@@ -55,6 +55,8 @@ class Update:
         if status["code"] != 0:
             raise BadReply("the client's fit has not succeeded, by its own status")
         weight = content.metric_records[f"{LEGACY}.num_examples"]["num_examples"]
+        if isinstance(weight, list):
+            raise BadReply("the number of examples is a list")
         arrays = content.array_records[f"{LEGACY}.parameters"]
         return cls(float(weight), arrays, content.config_records[f"{LEGACY}.metrics"])
 
@@ -137,8 +139,7 @@ def metrics_of(lanes: list[float], terms: Terms, clipping_range: float) -> dict[
     }
 
 
-def _only(records: Any, kind: str) -> tuple[Any]:
-    records = tuple(records)
+def _only(records: Mapping[str, Record], kind: str) -> Record:
     if len(records) != 1:
         raise BadReply(f"the reply must hold one {kind}, and holds {len(records)}")
-    return records
+    return next(iter(records.values()))

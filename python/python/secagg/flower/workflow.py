@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import ERROR, INFO
+from typing import cast
 
 from flwr.app import Context, MessageType, RecordDict
 from flwr.common import Code, FitRes, Parameters, Status, ndarrays_to_parameters
 from flwr.server import LegacyContext
 from flwr.server.client_proxy import ClientProxy
+
+from secagg import Misuse
 
 from . import strategies
 from ._flwr import Grid, recorddict_compat
@@ -34,6 +37,18 @@ class WorkflowState:
     failures: list[BaseException] = field(default_factory=list)
     round: Round | None = None
     outcome: Outcome | None = None
+
+    def opened(self) -> Round:
+        """The round that the setup stage has opened.
+
+        Raises
+        ------
+        secagg.Misuse
+            If it has not: a setup stage of one's own must call that of its base.
+        """
+        if self.round is None:
+            raise Misuse("no round is open: setup_stage must call super().setup_stage")
+        return self.round
 
 
 class SecAggPlusWorkflow:
@@ -176,11 +191,11 @@ class SecAggPlusWorkflow:
         if not self._run_stage(grid, state):
             return False
         try:
-            state.outcome = state.round.outcome()
+            state.outcome = outcome = state.opened().outcome()
         except RoundFailed as error:
             state.failures.append(error)
             return False
-        self._aggregate(context, state, _results(state))
+        self._aggregate(context, state, _results(state, outcome))
         return True
 
     def _open(self, context: LegacyContext, state: WorkflowState) -> Round:
@@ -194,13 +209,13 @@ class SecAggPlusWorkflow:
         )
 
     def _run_stage(self, grid: Grid, state: WorkflowState) -> bool:
+        round_ = state.opened()
         try:
-            state.round.run_stage(grid, self.settings.timeout)
+            round_.run_stage(grid, self.settings.timeout)
         except RoundFailed as error:
             state.failures.append(error)
             return False
-        finally:
-            state.active_node_ids = set(state.round.server.waiting_for)
+        state.active_node_ids = set(round_.server.requests)
         return True
 
     def _give_up(self, context: LegacyContext, state: WorkflowState) -> None:
@@ -217,7 +232,8 @@ class SecAggPlusWorkflow:
         state: WorkflowState,
         results: list[tuple[ClientProxy, FitRes]],
     ) -> None:
-        failures = [*state.failures, *map(Exception, state.round.failures.values())]
+        said = map(Exception, state.opened().failures.values())
+        failures: list[tuple[ClientProxy, FitRes] | BaseException] = [*state.failures, *said]
         LOG.log(INFO, "aggregate_fit: received %s results and %s failures", len(results), len(failures))
         current_round = _current_round(context)
         parameters, metrics = context.strategy.aggregate_fit(current_round, results, failures)
@@ -265,12 +281,11 @@ class SecAggWorkflow(SecAggPlusWorkflow):
 
 
 def _current_round(context: LegacyContext) -> int:
-    return context.state.config_records[CONFIG][CURRENT_ROUND]
+    return cast(int, context.state.config_records[CONFIG][CURRENT_ROUND])
 
 
-def _results(state: WorkflowState) -> list[tuple[ClientProxy, FitRes]]:
+def _results(state: WorkflowState, outcome: Outcome) -> list[tuple[ClientProxy, FitRes]]:
     """The mean in every survivor's name, as strategies expect results."""
-    outcome = state.outcome
     parameters = ndarrays_to_parameters(list(outcome.arrays.values()))
     return [
         (state.nid_to_proxies[node], _fitres(parameters, place, outcome))
@@ -282,4 +297,4 @@ def _fitres(parameters: Parameters, place: int, outcome: Outcome) -> FitRes:
     """Examples are shared out, in parts that differ by one at most: who had how many is hidden."""
     total, clients = round(outcome.total_weight), len(outcome.survivors)
     examples = total // clients + (place < total % clients)
-    return FitRes(Status(Code.OK, ""), parameters, examples, outcome.metrics_for(place))
+    return FitRes(Status(Code.OK, ""), parameters, examples, dict(outcome.metrics_for(place)))
