@@ -113,7 +113,7 @@ class Fleet(Grid):
         if node in self.gone or self.vanish.get(node) == stage:
             self.gone.add(node)
             return None if self.silent else Message(Error(code=5, reason="node unavailable"), reply_to=message)
-        self.sent.append((stage, node, message))
+        self.sent.append((stage, node, _through_bytes(message)))
         context = context_from_proto(context_to_proto(self.contexts[node]))
         started = time.process_time()
         try:
