@@ -95,7 +95,6 @@ def shares_of(clients: int) -> tuple[float | int, float | int]:
 
 def _workflow(who: str, fleet, num_shares, threshold):
     from flwr.server.workflow import SecAggPlusWorkflow as Flower
-
     from secagg.flower import SecAggPlusWorkflow as Ours
 
     base = {"flower": Flower, "secagg": Ours}[who]
@@ -129,7 +128,6 @@ def _fleet(who: str, clients: int, parameters: int, dropped: int, directory: Pat
     from flwr.client.mod import secaggplus_mod as flowers
     from flwr.common.serde import context_from_proto, context_to_proto, message_to_proto
     from flwr.proto.message_pb2 import Context as ProtoContext
-
     from secagg.flower import secaggplus_mod as ours
 
     class Contexts(dict):
@@ -205,7 +203,9 @@ def _row(case: dict[str, int], found: dict[str, dict[str, float]]) -> str:
     shares, threshold = shares_of(case["clients"])
     shares = "all" if shares == 1.0 else shares
     same = f"| {case['clients']} | {shares}, {threshold} | {case['parameters']:,} | {case['dropped']} "
-    return "\n".join([same + _cells("Flower", found["flower"]), "| | | | " + _cells("secagg", found["secagg"])])
+    return "\n".join(
+        [same + _cells("Flower", found["flower"]), "| | | | " + _cells("secagg", found["secagg"])]
+    )
 
 
 def _cells(who: str, found: dict[str, float]) -> str:
@@ -220,7 +220,9 @@ def _seconds(value: float) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, nargs="+", default=[50, 100])
     parser.add_argument("--parameters", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--dropped", type=float, nargs="+", default=[0.0, 0.1])

@@ -21,9 +21,14 @@ NODES = 10
 def main() -> None:
     """Runs both and draws them."""
     options = _options()
-    runs = {name: _run(secure, options.rounds) for name, secure in (("plain FedAvg", False), ("secure FedAvg", True))}
+    runs = {
+        name: _run(secure, options.rounds)
+        for name, secure in (("plain FedAvg", False), ("secure FedAvg", True))
+    }
     for name, run in runs.items():
-        print(f"{name}: accuracy {run['accuracy'][str(options.rounds)]:.4f}, loss {run['train-loss'][str(options.rounds)]:.5f}")
+        print(
+            f"{name}: accuracy {run['accuracy'][str(options.rounds)]:.4f}, loss {run['train-loss'][str(options.rounds)]:.5f}"
+        )
     last = [run["accuracy"][str(options.rounds)] for run in runs.values()]
     assert abs(last[0] - last[1]) < 0.01, "secure aggregation costs accuracy"
     _draw(runs, options.out)
@@ -67,7 +72,9 @@ def _draw(runs: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
 
 def _options() -> argparse.Namespace:
     default = Path(__file__).parents[2] / "docs" / "flower_accuracy.png"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=default)
     return parser.parse_args()

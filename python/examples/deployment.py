@@ -33,15 +33,22 @@ def main() -> None:
         directory = options.logs or Path(name)
         directory.mkdir(parents=True, exist_ok=True)
         port = stack.enter_context(superlink(directory))
-        nodes = [stack.enter_context(_supernode(directory, place, options.nodes, port)) for place in range(options.nodes)]
+        nodes = [
+            stack.enter_context(_supernode(directory, place, options.nodes, port))
+            for place in range(options.nodes)
+        ]
         for place in range(options.nodes):
-            wait_for(lambda place=place: "SuperNode ID" in log(directory, f"node{place}"), 120, f"node {place}")
+            wait_for(
+                lambda place=place: "SuperNode ID" in log(directory, f"node{place}"), 120, f"node {place}"
+            )
         run = stack.enter_context(run_app(directory, _config(directory, options)))
         victim = options.nodes - 1
         wait_for(lambda: _messages(directory, victim) >= STAGES + TRAINING, 600, "training in round 2")
         print(f"node {victim} trains in round 2, and is killed", flush=True)
         os.killpg(nodes[victim].pid, signal.SIGKILL)
-        wait_for(lambda: run.poll() is not None or (directory / "results.json").exists(), 900, "the end of the run")
+        wait_for(
+            lambda: run.poll() is not None or (directory / "results.json").exists(), 900, "the end of the run"
+        )
         _check(directory, options)
 
 
@@ -73,7 +80,9 @@ def _check(directory: Path, options: argparse.Namespace) -> None:
     means = [(int(got), int(asked)) for got, asked in re.findall(r"the mean of (\d+) of (\d+) clients", said)]
     accuracy = list(json.loads((directory / "results.json").read_text())["accuracy"].values())
     for server_round, (got, asked) in enumerate(means, 1):
-        print(f"round {server_round}: the mean of {got} of {asked} clients, accuracy {accuracy[server_round]:.3f}")
+        print(
+            f"round {server_round}: the mean of {got} of {asked} clients, accuracy {accuracy[server_round]:.3f}"
+        )
     nodes, rounds = options.nodes, options.rounds
     assert len(means) == rounds, f"{len(means)} of {rounds} rounds have a result:\n{said}"
     assert means[0] == (nodes, nodes), "all nodes are in the first round"
@@ -84,7 +93,9 @@ def _check(directory: Path, options: argparse.Namespace) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--logs", type=Path, help="an empty directory in which logs stay")

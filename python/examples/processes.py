@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 APP = Path(__file__).parent / "digits"
@@ -21,7 +21,14 @@ BIN = Path(sys.executable).parent
 def superlink(directory: Path, *more: str) -> Iterator[int]:
     """A SuperLink, and ``flwr`` configured for it; gives its port. Apps run in the environment of this script."""
     (port,) = free_ports(1)
-    arguments = ["--insecure", "--host", "127.0.0.1", "--port", str(port), "--disable-runtime-dependency-installation"]
+    arguments = [
+        "--insecure",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--disable-runtime-dependency-installation",
+    ]
     with process(directory, "superlink", "flower-superlink", *arguments, *more):
         _configure(directory, port)
         wait_for(lambda: _answers(port), 120, "the SuperLink")
@@ -52,15 +59,11 @@ def process(directory: Path, name: str, program: str, *arguments: str):
     try:
         yield process
     finally:
-        try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def log(directory: Path, name: str) -> str:
@@ -91,7 +94,9 @@ def _configure(directory: Path, port: int) -> None:
     """Tells ``flwr run`` where the SuperLink is."""
     home = directory / "flwr"
     home.mkdir(exist_ok=True)
-    text = f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+    text = (
+        f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+    )
     (home / "config.toml").write_text(text)
 
 

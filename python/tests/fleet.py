@@ -17,7 +17,6 @@ from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.common.serde import context_from_proto, context_to_proto, message_from_proto, message_to_proto
 from flwr.server import LegacyContext, ServerConfig, SimpleClientManager
-
 from secagg.flower._flwr import Grid
 from secagg.flower._records import MESSAGE, RECORD
 
@@ -112,7 +111,9 @@ class Fleet(Grid):
         node, stage = message.metadata.dst_node_id, stage_of(message)
         if node in self.gone or self.vanish.get(node) == stage:
             self.gone.add(node)
-            return None if self.silent else Message(Error(code=5, reason="node unavailable"), reply_to=message)
+            return (
+                None if self.silent else Message(Error(code=5, reason="node unavailable"), reply_to=message)
+            )
         self.sent.append((stage, node, _through_bytes(message)))
         context = context_from_proto(context_to_proto(self.contexts[node]))
         started = time.process_time()
@@ -141,7 +142,9 @@ def context_of(node: int, **more) -> Context:
 
 def _through_bytes(message: Message) -> Message:
     message_id = message.metadata.message_id
-    copy = message_from_proto(type(message_to_proto(message)).FromString(message_to_proto(message).SerializeToString()))
+    copy = message_from_proto(
+        type(message_to_proto(message)).FromString(message_to_proto(message).SerializeToString())
+    )
     copy.metadata.__dict__["_message_id"] = message_id
     return copy
 
@@ -157,7 +160,9 @@ def moved_by(step: float, weight: float = 10, **metrics: float) -> Train:
     """A training that adds a step to every array."""
 
     def train(arrays: Arrays) -> tuple[Arrays, float, dict]:
-        update = {name: (array + array.dtype.type(step)).astype(array.dtype) for name, array in arrays.items()}
+        update = {
+            name: (array + array.dtype.type(step)).astype(array.dtype) for name, array in arrays.items()
+        }
         return {name: np.asarray(array) for name, array in update.items()}, weight, metrics
 
     return train
@@ -180,7 +185,9 @@ def message_app(train: Train, mods: list, *, weighted_by: str = "num-examples") 
     @app.evaluate(mods=mods)
     def _evaluate(message: Message, context: Context) -> Message:
         _, weight, metrics = train({name: array.numpy() for name, array in message.content["arrays"].items()})
-        return Message(RecordDict({"metrics": MetricRecord({weighted_by: weight, **metrics})}), reply_to=message)
+        return Message(
+            RecordDict({"metrics": MetricRecord({weighted_by: weight, **metrics})}), reply_to=message
+        )
 
     return app
 
@@ -214,7 +221,10 @@ def legacy_app(train: Train, mods: list) -> ClientApp:
 def legacy_context(strategy, rounds: int = 1) -> LegacyContext:
     """A server's context of the legacy API."""
     return LegacyContext(
-        context_of(1), config=ServerConfig(num_rounds=rounds), strategy=strategy, client_manager=SimpleClientManager()
+        context_of(1),
+        config=ServerConfig(num_rounds=rounds),
+        strategy=strategy,
+        client_manager=SimpleClientManager(),
     )
 
 

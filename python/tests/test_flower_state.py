@@ -5,11 +5,10 @@ import stat
 
 import numpy as np
 import pytest
-from fleet import Fleet, context_of, message_app, moved_by, stage_of
+from fleet import Fleet, context_of, message_app, moved_by
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-
 from secagg import Misuse, RestoreError
-from secagg.flower import SecAggGrid, SecAggMod, keys, secagg_mod
+from secagg.flower import SecAggGrid, keys, secagg_mod
 
 STATE = "secagg.state"
 
@@ -19,7 +18,9 @@ def fleet(mods=(secagg_mod,), **more):
 
 
 def run(clients, threshold=3):
-    content = RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(1000, np.float32))}), "config": ConfigRecord()})
+    content = RecordDict(
+        {"arrays": ArrayRecord({"w": Array(np.zeros(1000, np.float32))}), "config": ConfigRecord()}
+    )
     grid = SecAggGrid(clients, threshold)
     replies = grid.send_and_receive([Message(content, node, "train") for node in clients.apps])
     return [reply for reply in replies if reply.has_content()]
@@ -35,7 +36,11 @@ def test_no_secret_of_the_round_is_in_clear_in_the_context(state_key):
             answer = reply.content["secagg"]["message"]
             shares = [answer[at + 1 : at + 33] for at in range(22, len(answer), 33)]
             assert len(shares) == 4
-            assert all(share not in seen[early, node] for share in shares for early in ("share_keys", "collect_masked_vectors"))
+            assert all(
+                share not in seen[early, node]
+                for share in shares
+                for early in ("share_keys", "collect_masked_vectors")
+            )
         return reply
 
     clients = fleet(tamper=look)
@@ -51,10 +56,7 @@ def test_nothing_secret_is_left_after_the_round():
 
 
 def test_nothing_secret_is_left_after_a_refusal():
-    def lie(node, stage, reply):
-        return reply
-
-    clients = fleet(tamper=lie)
+    clients = fleet()
     clients.apps[101] = message_app(moved_by(float("nan")), [secagg_mod])
     assert len(run(clients)) == 4
     assert set(clients.contexts[101].state[STATE]) == {"session", "trained"}
@@ -92,7 +94,11 @@ def test_the_next_round_begins_whatever_was_left_of_the_last():
 def test_the_same_question_gets_the_same_answer_and_an_older_one_none():
     clients = fleet()
     run(clients, threshold=3)
-    first = {stage: (message, reply) for (stage, node, message), (_, _, reply) in zip(clients.sent, clients.received, strict=True) if node == 101}
+    first = {
+        stage: (message, reply)
+        for (stage, node, message), (_, _, reply) in zip(clients.sent, clients.received, strict=True)
+        if node == 101
+    }
     fresh = fleet()
     app, context = fresh.apps[101], context_of(101)
     setup = first["setup"][0]

@@ -8,7 +8,6 @@ from fleet import Fleet, legacy_app, legacy_context, moved_by
 from flwr.common import ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.server.strategy import DifferentialPrivacyServerSideFixedClipping, FedAvg, FedMedian, Krum
 from flwr.server.workflow import DefaultWorkflow
-
 from secagg import Misuse
 from secagg.flower import (
     SecAggPlusWorkflow,
@@ -161,7 +160,9 @@ def test_a_stage_waits_no_longer_than_the_timeout():
     """Five stages' worth of patience would take five times as long."""
     import time
 
-    clients = fleet([0.1] * 5, vanish={101: "setup", 102: "share_keys", 103: "collect_masked_vectors"}, silent=True)
+    clients = fleet(
+        [0.1] * 5, vanish={101: "setup", 102: "share_keys", 103: "collect_masked_vectors"}, silent=True
+    )
     started = time.monotonic()
     model, _ = run(SecAggWorkflow(2, timeout=0.4), clients)
     assert 1.2 <= time.monotonic() - started < 4

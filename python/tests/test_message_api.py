@@ -25,7 +25,6 @@ from flwr.serverapp.strategy import (
     MultiKrum,
     QFedAvg,
 )
-
 from secagg import Misuse
 from secagg.flower import SecAggGrid, SecAggMod, UnsuitableStrategy, secagg_mod
 
@@ -45,9 +44,13 @@ def record(model=MODEL):
     return ArrayRecord({name: Array(array) for name, array in model.items()})
 
 
-def fleet(steps=(0.25,) * 5, mods=(secagg_mod,), weights=None, metrics=None, weighted_by="num-examples", **more):
+def fleet(
+    steps=(0.25,) * 5, mods=(secagg_mod,), weights=None, metrics=None, weighted_by="num-examples", **more
+):
     weights = weights or [10] * len(steps)
-    trainings = [moved_by(step, weight, **(metrics or {})) for step, weight in zip(steps, weights, strict=True)]
+    trainings = [
+        moved_by(step, weight, **(metrics or {})) for step, weight in zip(steps, weights, strict=True)
+    ]
     return Fleet([message_app(train, list(mods), weighted_by=weighted_by) for train in trainings], **more)
 
 
@@ -74,7 +77,9 @@ def test_strategies_that_average_are_what_they_are_without_secure_aggregation(st
 
 def test_fedprox_runs():
     result = start(FedProx(proximal_mu=0.1, **QUIET), fleet())
-    np.testing.assert_allclose(result.arrays["layer.weight"].numpy(), MODEL["layer.weight"] + 0.25, atol=ERROR)
+    np.testing.assert_allclose(
+        result.arrays["layer.weight"].numpy(), MODEL["layer.weight"] + 0.25, atol=ERROR
+    )
 
 
 def test_replies_hold_names_shapes_and_dtypes_of_the_model():
@@ -100,7 +105,9 @@ def test_weights_count_and_are_hidden():
     clients = fleet((0.1, 0.2, 0.3, 0.4, 0.5), weights=weights)
     result = start(FedAvg(**QUIET), clients)
     step = np.average([0.1, 0.2, 0.3, 0.4, 0.5], weights=weights)
-    np.testing.assert_allclose(result.arrays["layer.weight"].numpy(), MODEL["layer.weight"] + step, atol=ERROR)
+    np.testing.assert_allclose(
+        result.arrays["layer.weight"].numpy(), MODEL["layer.weight"] + step, atol=ERROR
+    )
     for _, _, reply in clients.received:
         assert list(reply.content) == ["secagg"] and list(reply.content["secagg"]) == ["message"]
 
@@ -166,7 +173,9 @@ def test_all_stages_together_end_by_the_strategys_timeout():
     assert [reply.error.reason for reply in replies if reply.has_error()] == ["no reply in time"]
     started = time.monotonic()
     clients.gone.clear()
-    replies = list(grid.send_and_receive(FedAvg(**QUIET).configure_train(2, record(), _config(), grid), timeout=0.3))
+    replies = list(
+        grid.send_and_receive(FedAvg(**QUIET).configure_train(2, record(), _config(), grid), timeout=0.3)
+    )
     assert time.monotonic() - started < 3
     assert all(reply.has_error() for reply in replies)
 

@@ -137,7 +137,9 @@ def test_a_batch_of_none_is_refused():
         on_ray.Uploads(server, batch=0)
 
 
-@pytest.mark.parametrize(("lanes", "workers"), [(1, 1), (1, 8), (on_ray.GRAIN, 2), (5 * on_ray.GRAIN + 1, 3), (10**6, 7)])
+@pytest.mark.parametrize(
+    ("lanes", "workers"), [(1, 1), (1, 8), (on_ray.GRAIN, 2), (5 * on_ray.GRAIN + 1, 3), (10**6, 7)]
+)
 def test_ranges_cover_all_lanes_once_and_start_at_grains(lanes, workers):
     ranges = list(on_ray.ranges(lanes, workers))
     assert ranges[0][0] == 0 and ranges[-1][1] == lanes and len(ranges) <= workers
@@ -174,7 +176,9 @@ def test_a_worker_that_is_killed_from_outside_is_replaced():
     np.testing.assert_array_equal(on_ray.unmask(server, workers=4).mean, expected.mean)
     kept = [client for client in COHORT if client not in DROPPED]
     mean = np.average([update(client) for client in kept], axis=0, weights=kept)
-    np.testing.assert_allclose(expected.mean, mean, atol=server.params.error_bound(len(kept), sum(kept)) + 1e-6)
+    np.testing.assert_allclose(
+        expected.mean, mean, atol=server.params.error_bound(len(kept), sum(kept)) + 1e-6
+    )
 
 
 def _killed_once(plan, lanes, first, directory):

@@ -17,6 +17,7 @@ a cluster of the server's own, with TLS between its machines (``RAY_USE_TLS=1``)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -113,8 +114,7 @@ def unmask(server: Server, dtype: DTypeLike = np.float32, *, workers: int | None
     """
     lanes, plan = server.masked_sum(), ray.put(server.mask_plan().to_bytes())
     parts = [
-        _apply_range.remote(plan, lanes[first:last], first)
-        for first, last in ranges(len(lanes), workers)
+        _apply_range.remote(plan, lanes[first:last], first) for first, last in ranges(len(lanes), workers)
     ]
     return server.read(np.concatenate(ray.get(parts)), dtype)
 
@@ -132,7 +132,7 @@ def ranges(lanes: int, workers: int | None = None) -> Iterator[tuple[int, int]]:
     workers = workers or _cpus()
     grains = -(-lanes // GRAIN)
     edges = [min(lanes, GRAIN * (grains * part // workers)) for part in range(workers + 1)]
-    return ((first, last) for first, last in zip(edges, edges[1:], strict=False) if first < last)
+    return ((first, last) for first, last in pairwise(edges) if first < last)
 
 
 def _cpus() -> int:
@@ -141,9 +141,7 @@ def _cpus() -> int:
 
 
 @ray.remote(max_retries=RETRIES)
-def _add_range(
-    sum_: Words | None, first: int, last: int, width: int, dtype: str, *uploads: Words
-) -> Words:
+def _add_range(sum_: Words | None, first: int, last: int, width: int, dtype: str, *uploads: Words) -> Words:
     """A range's sum so far, and the same range of some uploads. Ray hands out arguments that must not be written to."""
     set_threads(1)
     total = np.zeros(last - first, dtype) if sum_ is None else sum_.copy()

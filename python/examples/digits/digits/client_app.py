@@ -6,21 +6,22 @@ import time
 
 from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-
-from digits.task import from_record, load_partition, to_record, train
 from secagg.flower import secagg_mod
 
-app = ClientApp()
+from digits.task import from_record, load_partition, to_record, train
 
 
 def secure_if_configured(message: Message, context: Context, call_next) -> Message:
-    """`secagg_mod`, which an app that is always secure names itself: ``@app.train(mods=[secagg_mod])``."""
+    """`secagg_mod`, which an app that is always secure names itself: ``ClientApp(mods=[secagg_mod])``."""
     if context.run_config["secure"]:
         return secagg_mod(message, context, call_next)
     return call_next(message, context)
 
 
-@app.train(mods=[secure_if_configured])
+app = ClientApp(mods=[secure_if_configured])
+
+
+@app.train()
 def _train(message: Message, context: Context) -> Message:
     time.sleep(context.run_config["slow"])
     data = load_partition(context.node_config["partition-id"], context.node_config["num-partitions"])

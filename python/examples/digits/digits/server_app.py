@@ -8,9 +8,9 @@ from pathlib import Path
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
+from secagg.flower import SecAggGrid
 
 from digits.task import accuracy, fresh_model, from_record, load_test, to_record
-from secagg.flower import SecAggGrid
 
 app = ServerApp()
 
@@ -41,6 +41,12 @@ def main(grid: Grid, context: Context) -> None:
         evaluate_fn=measure,
     )
     if config["results"]:
-        measured = {server_round: record["accuracy"] for server_round, record in result.evaluate_metrics_serverapp.items()}
-        losses = {server_round: record["train-loss"] for server_round, record in result.train_metrics_clientapp.items()}
+        measured = {
+            server_round: record["accuracy"]
+            for server_round, record in result.evaluate_metrics_serverapp.items()
+        }
+        losses = {
+            server_round: record["train-loss"]
+            for server_round, record in result.train_metrics_clientapp.items()
+        }
         Path(str(config["results"])).write_text(json.dumps({"accuracy": measured, "train-loss": losses}))

@@ -44,9 +44,7 @@ class Layout:
         """
         for name, array in arrays.items():
             if array.dtype.kind not in "fiu":
-                raise BadArrays(
-                    f"array {name!r} is of {array.dtype}; only floats and integers have a mean"
-                )
+                raise BadArrays(f"array {name!r} is of {array.dtype}; only floats and integers have a mean")
         return cls(
             tuple(arrays),
             tuple(array.dtype for array in arrays.values()),
@@ -87,9 +85,7 @@ class Layout:
         """The arrays of a vector, of the layout's dtypes. Means of integers are rounded."""
         return {
             name: _cast(vector[place], dtype).reshape(shape)
-            for (name, place), dtype, shape in zip(
-                self._places(), self.dtypes, self.shapes, strict=True
-            )
+            for (name, place), dtype, shape in zip(self._places(), self.dtypes, self.shapes, strict=True)
         }
 
     def largest(self, vector: Numbers) -> dict[str, float]:

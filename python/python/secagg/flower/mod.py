@@ -23,8 +23,8 @@ ClientAppCallable = Callable[[Message, Context], Message]
 def secagg_mod(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
     """Takes part in secure aggregation by SecAgg: a client mod, the first in the list of mods.
 
-    ``ClientApp(client_fn, mods=[secagg_mod])``, or ``@app.train(mods=[secagg_mod])``. It is `SecAggMod` with its
-    defaults. Mods that change the update, such as Flower's for differential privacy, come after it.
+    ``ClientApp(client_fn, mods=[secagg_mod])``, or ``ClientApp(mods=[secagg_mod])`` for the Message API. It is `SecAggMod`
+    with its defaults. Mods that change the update, such as Flower's for differential privacy, come after it.
     """
     return SecAggMod()(message, context, call_next)
 
@@ -82,9 +82,7 @@ class SecAggMod:
             code = ErrorCode.MOD_FAILED_PRECONDITION
             return Message(Error(code=code, reason=reason), reply_to=message)
 
-    def _take_part(
-        self, message: Message, context: Context, call_next: ClientAppCallable
-    ) -> Message:
+    def _take_part(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         memory = Memory(context)
         record = message.content.config_records[RECORD]
         request = unwrap(message.content)
@@ -103,9 +101,7 @@ class SecAggMod:
         memory.keep(client)
         return Message(RecordDict({RECORD: wrap(answer)}), reply_to=message)
 
-    def _client(
-        self, record: ConfigRecord, request: bytes, context: Context, memory: Memory
-    ) -> Client:
+    def _client(self, record: ConfigRecord, request: bytes, context: Context, memory: Memory) -> Client:
         key = self.state_key(context)
         if TERMS not in record or memory.is_of(request):
             return memory.restore(request, key)

@@ -30,9 +30,9 @@ class Settings:
         self._set("num_shares", _amount("num_shares", self.num_shares, least=3))
         threshold = _amount("reconstruction_threshold", self.reconstruction_threshold, least=2)
         self._set("reconstruction_threshold", threshold)
-        if isinstance(threshold, int) and isinstance(self.num_shares, int):
-            if threshold >= self.num_shares:
-                raise ValueError("`reconstruction_threshold` must be less than `num_shares`.")
+        counts = isinstance(threshold, int) and isinstance(self.num_shares, int)
+        if counts and threshold >= self.num_shares:
+            raise ValueError("`reconstruction_threshold` must be less than `num_shares`.")
         for name in ("max_weight", "clipping_range"):
             self._set(name, _positive(name, getattr(self, name)))
         if self.timeout is not None:
@@ -49,7 +49,9 @@ class Settings:
         """
         shares = self.num_shares
         if isinstance(shares, int) and shares > cohort_size:
-            LOG.warning("num_shares=%d: the cohort has %d clients, so all are neighbours", shares, cohort_size)
+            LOG.warning(
+                "num_shares=%d: the cohort has %d clients, so all are neighbours", shares, cohort_size
+            )
             shares = cohort_size
         if isinstance(shares, float):
             shares = min(max(shares, 3 / cohort_size), 1.0)

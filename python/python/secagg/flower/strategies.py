@@ -23,7 +23,9 @@ INDIVIDUAL = {
 }
 """Flower's strategies that look at single updates, by the name of their class, and what they do with them."""
 
-HINTS = {"clips": "Clip on the client: DifferentialPrivacyClientSideFixedClipping, and fixedclipping_mod after secagg_mod"}
+HINTS = {
+    "clips": "Clip on the client: DifferentialPrivacyClientSideFixedClipping, and fixedclipping_mod after secagg_mod"
+}
 
 
 def check(strategy: Any) -> None:
@@ -42,5 +44,8 @@ def check(strategy: Any) -> None:
 
 
 def _refusal(name: str, why: str) -> str:
-    hint = next((hint for word, hint in HINTS.items() if word in why), "Choose one that averages: FedAvg, FedAvgM, FedAdam")
+    hint = next(
+        (hint for word, hint in HINTS.items() if word in why),
+        "Choose one that averages: FedAvg, FedAvgM, FedAdam",
+    )
     return f"{name} cannot be used with secure aggregation, which hides the updates of single clients: {why}. {hint}"

@@ -68,9 +68,7 @@ class Update:
         BadReply
             If one is missing, or is no number.
         """
-        return [
-            self._metric(name) * (clipping_range / bound) for name, bound in terms.metrics.items()
-        ]
+        return [self._metric(name) * (clipping_range / bound) for name, bound in terms.metrics.items()]
 
     def _metric(self, name: str) -> float:
         value = self.metrics.get(name)
@@ -117,9 +115,7 @@ def _warn_of_clipping(
             LOG.warning("metric %r is clipped to its bound of %g", name, terms.metrics[name])
 
 
-def _explain(
-    error: BadUpdate, weight: float, largest: Mapping[str, float], params: Params
-) -> Exception:
+def _explain(error: BadUpdate, weight: float, largest: Mapping[str, float], params: Params) -> Exception:
     """What to change. The numbers are the client's own, so they go to its log, and not to the server."""
     if not 0 <= weight <= params.max_weight:
         LOG.error("the weight %g of this update is not from 0 to max_weight=%g", weight, params.max_weight)

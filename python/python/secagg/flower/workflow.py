@@ -180,9 +180,7 @@ class SecAggPlusWorkflow:
         """Hands out the neighbours' public keys, and collects the sealed shares of the clients' secrets."""
         return self._run_stage(grid, state)
 
-    def collect_masked_vectors_stage(
-        self, grid: Grid, context: LegacyContext, state: WorkflowState
-    ) -> bool:
+    def collect_masked_vectors_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
         """Hands out shares and instructions to train, and adds up the masked updates as they come."""
         return self._run_stage(grid, state)
 
