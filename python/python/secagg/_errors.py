@@ -13,7 +13,7 @@ class SecaggError(Exception):
         where there is none. The message says in words what is wrong and what to change.
     """
 
-    def __init__(self, message: str, *, rule: str = "") -> None:
+    def __init__(self, message: str, rule: str = "") -> None:
         super().__init__(message)
         self.rule = rule
 
@@ -31,8 +31,8 @@ class Rejected(SecaggError):
         Who sent the message.
     """
 
-    def __init__(self, message: str, *, rule: str = "", client: int = 0) -> None:
-        super().__init__(message, rule=rule)
+    def __init__(self, message: str, rule: str = "", client: int = 0) -> None:
+        super().__init__(message, rule)
         self.client = client
 
 
@@ -72,9 +72,9 @@ class Abort(SecaggError):
     """
 
     def __init__(
-        self, message: str, *, rule: str = "", stage: str | None = None, client: int | None = None
+        self, message: str, rule: str = "", stage: str | None = None, client: int | None = None
     ) -> None:
-        super().__init__(message, rule=rule)
+        super().__init__(message, rule)
         self.stage = stage
         self.client = client
 
@@ -91,14 +91,13 @@ class TooFew(Abort):
     def __init__(
         self,
         message: str,
-        *,
         rule: str = "",
         stage: str | None = None,
         client: int | None = None,
         have: int = 0,
         need: int = 0,
     ) -> None:
-        super().__init__(message, rule=rule, stage=stage, client=client)
+        super().__init__(message, rule, stage, client)
         self.have = have
         self.need = need
 

@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, final, overload
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -461,10 +461,6 @@ class Client:
         """
 
     @property
-    def id(self) -> int | None:
-        """The client's id; None for a restored client, whose state does not tell."""
-
-    @property
     def stage(self) -> StageName | None:
         """The stage that the client waits in; None once it has finished or left the round."""
 
@@ -641,22 +637,22 @@ class Server:
             The round is over for another reason.
         """
 
-    def aggregate(self, dtype: DTypeLike = ...) -> Aggregate:
+    def aggregate(self, dtype: DTypeLike | None = None) -> Aggregate:
         """Takes the masks off and reads the sum, after the last stage. The GIL is released.
 
-        May be called again, also for another dtype.
+        Once: the sum is then gone.
 
         Parameters
         ----------
-        dtype : dtype
-            float32 (the default) or float64.
+        dtype : dtype or None
+            float32 or float64; None for float32.
 
         Raises
         ------
         Abort
             If the weights are all zero, or the sum is none that honest clients can make.
         Misuse
-            If the last stage is not closed.
+            If the last stage is not closed, or the sum was read before.
         """
 
     # For callers that spread lanes over processes: accumulate ranges of uploads, apply ranges of the plan.
@@ -695,7 +691,7 @@ class Server:
             If the stage is not "collect_masked_vectors", or the length is another.
         """
 
-    def masked_sum(self) -> Lanes:
+    def masked_sum(self) -> NDArray[Any]:
         """The sum with its masks still on, after the last stage: a copy, of `Params.lane_dtype`.
 
         Raises
@@ -713,15 +709,15 @@ class Server:
             If the last stage is not closed.
         """
 
-    def read(self, lanes: Lanes, dtype: DTypeLike = ...) -> Aggregate:
+    def read(self, lanes: Lanes, dtype: DTypeLike | None = None) -> Aggregate:
         """Reads a sum whose masks the caller has taken off by `mask_plan`, as `aggregate` does.
 
         Parameters
         ----------
         lanes : ndarray of `Params.lane_dtype`
             The sum.
-        dtype : dtype
-            float32 (the default) or float64.
+        dtype : dtype or None
+            float32 or float64; None for float32.
 
         Raises
         ------
@@ -734,7 +730,7 @@ class Aggregate:
     """What the server learns from a round, and all that it learns."""
 
     @property
-    def mean(self) -> Real:
+    def mean(self) -> NDArray[Any]:
         """The weighted mean of the survivors' clipped updates."""
 
     @property
@@ -907,9 +903,9 @@ class Quantizer:
         clients: int,
         *,
         width: int = 32,
-        dtype: DTypeLike = ...,
+        dtype: DTypeLike | None = None,
         backend: str | None = None,
-    ) -> tuple[Real, float]:
+    ) -> tuple[NDArray[Any], float]:
         """Reads the sum of so many clients' lanes, all masks off.
 
         Parameters
@@ -920,8 +916,8 @@ class Quantizer:
             Vectors in the sum.
         width : int
             Bits of the modulus.
-        dtype : dtype
-            float32 (the default) or float64.
+        dtype : dtype or None
+            float32 or float64; None for float32.
 
         Returns
         -------
