@@ -164,19 +164,19 @@ def test_a_round_that_cannot_finish_is_errors_in_all_replies(stage, caplog):
 
 def test_all_stages_together_end_by_the_strategys_timeout():
     clients = fleet(vanish={101: "setup", 102: "unmask"}, silent=True)
-    grid = SecAggGrid(clients, 2, timeout=0.5)
+    grid = SecAggGrid(clients, 2, timeout=1)
     messages = FedAvg(**QUIET).configure_train(1, record(), _config(), grid)
     started = time.monotonic()
     replies = list(grid.send_and_receive(messages, timeout=30))
-    assert 1 <= time.monotonic() - started < 5
+    assert 2 <= time.monotonic() - started < 10
     assert sum(reply.has_content() for reply in replies) == 4
     assert [reply.error.reason for reply in replies if reply.has_error()] == ["no reply in time"]
     started = time.monotonic()
     clients.gone.clear()
     replies = list(
-        grid.send_and_receive(FedAvg(**QUIET).configure_train(2, record(), _config(), grid), timeout=0.3)
+        grid.send_and_receive(FedAvg(**QUIET).configure_train(2, record(), _config(), grid), timeout=0.5)
     )
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert all(reply.has_error() for reply in replies)
 
 

@@ -109,6 +109,8 @@ class Round:
         model = self._model() if self.same_model else ""
         self.terms = Terms(model, self.weighted_by, self.metrics, self.has_arrays)
         dimension = self.layout.dimension + len(self.metrics)
+        if dimension == 0:
+            raise BadArrays("there is nothing to average: the model that is sent has no elements")
         params = self.settings.params(len(self.contents), dimension)
         encoded = self.terms.encode()
         self.server = Server(params, new_session_id(), sorted(self.contents), application=encoded)
