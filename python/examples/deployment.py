@@ -49,6 +49,7 @@ def main() -> None:
         wait_for(
             lambda: run.poll() is not None or (directory / "results.json").exists(), 900, "the end of the run"
         )
+        wait_for(lambda: run.poll() is not None or len(_means(directory)) == options.rounds, 60, "its log")
         _check(directory, options)
 
 
@@ -76,20 +77,25 @@ def _messages(directory: Path, place: int) -> int:
 
 
 def _check(directory: Path, options: argparse.Namespace) -> None:
-    said = log(directory, "run")
-    means = [(int(got), int(asked)) for got, asked in re.findall(r"the mean of (\d+) of (\d+) clients", said)]
+    means = _means(directory)
     accuracy = list(json.loads((directory / "results.json").read_text())["accuracy"].values())
     for server_round, (got, asked) in enumerate(means, 1):
         print(
             f"round {server_round}: the mean of {got} of {asked} clients, accuracy {accuracy[server_round]:.3f}"
         )
     nodes, rounds = options.nodes, options.rounds
-    assert len(means) == rounds, f"{len(means)} of {rounds} rounds have a result:\n{said}"
+    assert len(means) == rounds, f"{len(means)} of {rounds} rounds have a result:\n{log(directory, 'run')}"
     assert means[0] == (nodes, nodes), "all nodes are in the first round"
     assert means[1] == (nodes - 1, nodes), "the killed node is not in the second round, and the others are"
     assert all(got == nodes - 1 for got, _ in means[2:]), "the others go on"
     assert accuracy[-1] > accuracy[0] + 0.3, "the model has learned"
     print("The round bore the loss of a node, and so did those after it.")
+
+
+def _means(directory: Path) -> list[tuple[int, int]]:
+    """How many of how many clients are in the mean of each round, by the log."""
+    found = re.findall(r"the mean of (\d+) of (\d+) clients", log(directory, "run"))
+    return [(int(got), int(asked)) for got, asked in found]
 
 
 def _options() -> argparse.Namespace:

@@ -111,9 +111,7 @@ class Fleet(Grid):
         node, stage = message.metadata.dst_node_id, stage_of(message)
         if node in self.gone or self.vanish.get(node) == stage:
             self.gone.add(node)
-            return (
-                None if self.silent else Message(Error(code=5, reason="node unavailable"), reply_to=message)
-            )
+            return None if self.silent else _given_up(message)
         self.sent.append((stage, node, _through_bytes(message)))
         context = context_from_proto(context_to_proto(self.contexts[node]))
         started = time.process_time()
@@ -138,6 +136,14 @@ def context_of(node: int, **more) -> Context:
     if "series_id" in inspect.signature(Context).parameters:
         fields["series_id"] = RUN
     return Context(**{**fields, **more})
+
+
+def _given_up(message: Message) -> Message:
+    """What the SuperLink answers for a node that is gone, in its own name."""
+    reply = Message(Error(code=5, reason="node unavailable"), reply_to=message)
+    reply.metadata.__dict__["_src_node_id"] = 1
+    reply.metadata.__dict__["_message_id"] = str(uuid4())
+    return reply
 
 
 def _through_bytes(message: Message) -> Message:

@@ -180,6 +180,14 @@ def test_all_stages_together_end_by_the_strategys_timeout():
     assert all(reply.has_error() for reply in replies)
 
 
+def test_a_node_that_the_superlink_gave_up_is_named():
+    clients = fleet(vanish={102: "share_keys"})
+    grid = SecAggGrid(clients, 3)
+    replies = grid.send_and_receive(FedAvg(**QUIET).configure_train(1, record(), _config(), grid))
+    assert grid.last_round.failures == {102: "node unavailable"}
+    assert [reply.error.reason for reply in replies if reply.has_error()] == ["node unavailable"]
+
+
 def test_the_shared_record_is_not_changed():
     clients = fleet()
     messages = list(FedAvg(**QUIET).configure_train(1, record(), _config(), clients))

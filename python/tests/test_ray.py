@@ -9,7 +9,7 @@ import pytest
 
 ray = pytest.importorskip("ray")
 
-from secagg import Client, Misbehaved, Misuse, Params, Server, new_session_id  # noqa: E402
+from secagg import Client, Misbehaved, Misuse, Params, Server, StateKey, new_session_id  # noqa: E402
 from secagg import ray as on_ray  # noqa: E402
 
 COHORT = [3, 5, 8, 13, 21, 34]
@@ -21,7 +21,8 @@ DIMENSION = 3 * on_ray.GRAIN + 1234
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """Two workers of this machine."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
+    here = {"env_vars": {"PYTHONPATH": os.path.dirname(__file__)}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=here)
     yield
     ray.shutdown()
 
@@ -35,7 +36,10 @@ def update(client):
 
 
 def play(params, collect):
-    """A round in which two clients vanish after their keys are shared; `collect` takes the masked vectors."""
+    """A round in which two clients vanish after their keys are shared; `collect` takes the masked vectors.
+
+    Gives the server at the end, and one that is as it was: a sum can be read once.
+    """
     server = Server(params, new_session_id(), COHORT)
     clients = {client: Client(client) for client in COHORT}
     while (stage := server.stage) is not None:
@@ -50,8 +54,12 @@ def play(params, collect):
         else:
             for client, request in requests.items():
                 server.receive(client, clients[client].answer(request))
+        if stage == "unmask":
+            key = StateKey.random()
+            twin = Server.restore(server.save(key), key)
+            twin.close()
         server.close()
-    return server
+    return server, twin
 
 
 def receive_all(server, vectors):
@@ -78,8 +86,8 @@ WIDTHS = [
 @pytest.mark.parametrize("more", WIDTHS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_unmasking_is_that_of_one_process_to_the_bit(more, dtype):
-    server = play(params(**more), receive_all)
-    expected = server.aggregate(dtype)
+    server, twin = play(params(**more), receive_all)
+    expected = twin.aggregate(dtype)
     found = on_ray.unmask(server, dtype, workers=3)
     np.testing.assert_array_equal(found.mean, expected.mean)
     assert (found.total_weight, found.survivors) == (expected.total_weight, expected.survivors)
@@ -94,7 +102,7 @@ def test_adding_uploads_gives_the_same_sum(more):
         over_ray(batch=3)(server, vectors)
         kept.update(vectors)
 
-    server = play(params(**more), both)
+    server, _ = play(params(**more), both)
     lanes = np.zeros(server.params.lanes, server.params.lane_dtype)
     from secagg import kernels
 
@@ -110,7 +118,7 @@ def test_adding_uploads_gives_the_same_sum(more):
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 100])
 def test_batches_do_not_matter(batch):
-    server = play(params(), over_ray(batch=batch, workers=2))
+    server, _ = play(params(), over_ray(batch=batch, workers=2))
     assert server.aggregate().survivors == [client for client in COHORT if client not in DROPPED]
 
 
@@ -127,7 +135,7 @@ def test_what_the_server_rejects_is_not_added():
             uploads.receive(client, vector)
         uploads.finish()
 
-    server = play(params(), collect)
+    server, _ = play(params(), collect)
     assert server.aggregate().total_weight == sum(client for client in COHORT if client not in DROPPED)
 
 
@@ -149,8 +157,8 @@ def test_ranges_cover_all_lanes_once_and_start_at_grains(lanes, workers):
 
 def test_a_killed_worker_is_replaced_and_nothing_is_counted_twice(tmp_path):
     """Each task's first attempt finds no mark of its range, leaves one, and has its process killed half way."""
-    server = play(params(), receive_all)
-    expected = server.aggregate()
+    server, twin = play(params(), receive_all)
+    expected = twin.aggregate()
     lanes, plan = server.masked_sum(), server.mask_plan().to_bytes()
     killed = ray.remote(max_retries=on_ray.RETRIES)(_killed_once)
     parts = ray.get([
@@ -170,8 +178,8 @@ def test_a_worker_that_is_killed_from_outside_is_replaced():
             _kill_workers()
         uploads.finish()
 
-    server = play(params(), collect)
-    expected = server.aggregate()
+    server, twin = play(params(), collect)
+    expected = twin.aggregate()
     _kill_workers()
     np.testing.assert_array_equal(on_ray.unmask(server, workers=4).mean, expected.mean)
     kept = [client for client in COHORT if client not in DROPPED]

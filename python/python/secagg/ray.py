@@ -94,7 +94,7 @@ class Uploads:
 
 
 def unmask(server: Server, dtype: DTypeLike = np.float32, *, workers: int | None = None) -> Aggregate:
-    """Takes the masks off on the workers and reads the sum: `Server.aggregate`, to the bit.
+    """Takes the masks off on the workers and reads the sum: `Server.aggregate`, to the bit, and once like that.
 
     Parameters
     ----------

@@ -182,11 +182,11 @@ class Round:
     def _exchange(self, grid: Grid, timeout: float | None, report: StageReport) -> None:
         messages = [self._message(node, request) for node, request in self.server.requests.items()]
         report.bytes_down = sum(map(len, self.server.requests.values()))
-        for reply in _replies(grid, messages, timeout):
-            node = reply.metadata.src_node_id
+        for asked, reply in _replies(grid, messages, timeout):
             if reply.has_error():
-                self._fail(node, str(reply.error.reason))
+                self._fail(asked, str(reply.error.reason))
                 continue
+            node = reply.metadata.src_node_id
             try:
                 answer = unwrap(reply.content)
                 report.bytes_up += len(answer)
@@ -225,17 +225,22 @@ class Round:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
 
 
-def _replies(grid: Grid, messages: list[Message], timeout: float | None) -> Iterator[Message]:
-    """The replies as they come, until all are there or the time is over."""
+def _replies(grid: Grid, messages: list[Message], timeout: float | None) -> Iterator[tuple[int, Message]]:
+    """The replies as they come, until all are there or the time is over, each with the node that was asked.
+
+    The SuperLink answers for a node that it gave up, in its own name.
+    """
     end = None if timeout is None else time.monotonic() + timeout
     waiting = set(grid.push_messages(messages))
+    asked = {message.metadata.message_id: message.metadata.dst_node_id for message in messages}
     messages.clear()
     pause = FIRST_PAUSE
     while waiting:
         for reply in grid.pull_messages(waiting):
-            waiting.discard(reply.metadata.reply_to_message_id)
+            message_id = reply.metadata.reply_to_message_id
+            waiting.discard(message_id)
             pause = FIRST_PAUSE
-            yield reply
+            yield asked.get(message_id, reply.metadata.src_node_id), reply
         left = float("inf") if end is None else end - time.monotonic()
         if not waiting or left <= 0:
             return
