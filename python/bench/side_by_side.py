@@ -54,11 +54,12 @@ HEAD = (
 
 def run_case(who: str, clients: int, parameters: int, dropped: int) -> dict[str, float]:
     """Runs one round of one side, in this process."""
-    from fleet import legacy_context
+    from fleet import act_as_server, legacy_context
     from flwr.common import ndarrays_to_parameters
     from flwr.server.strategy import FedAvg
     from flwr.server.workflow import DefaultWorkflow
 
+    act_as_server()
     model = [np.zeros(parameters, np.float32)]
     strategy = FedAvg(
         initial_parameters=ndarrays_to_parameters(model), fraction_evaluate=0.0,

@@ -1,5 +1,7 @@
 """What all tests of this package share."""
 
+from importlib.util import find_spec
+
 import pytest
 
 
@@ -14,8 +16,7 @@ def state_key(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def task_identity():
     """Flower makes no message in a process that does not know which run it is in."""
-    try:
-        from flwr.supercore.task_identity import TaskIdentity
-    except ImportError:
-        return
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 7, 1, 1
+    if find_spec("flwr") is not None:
+        from fleet import act_as_server
+
+        act_as_server()

@@ -130,6 +130,15 @@ class Fleet(Grid):
         return reply
 
 
+def act_as_server() -> None:
+    """Tells Flower which run this process is in, without which it makes no messages."""
+    try:
+        from flwr.supercore.task_identity import TaskIdentity
+    except ImportError:
+        return
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = RUN, 1, 1
+
+
 def context_of(node: int, **more) -> Context:
     """A fresh context of a node."""
     fields = {"run_id": RUN, "node_id": node, "node_config": {}, "state": RecordDict(), "run_config": {}}
