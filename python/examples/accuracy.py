@@ -61,12 +61,11 @@ def _draw(runs: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
         for axes, what in ((left, "accuracy"), (right, "train-loss")):
             rounds, values = zip(*((int(key), value) for key, value in run[what].items()), strict=True)
             axes.plot(rounds, values, line, color=colour, linewidth=width, label=name)
-    left.set(xlabel="round", ylabel="accuracy on digits that no client has", ylim=(0, 1))
-    right.set(xlabel="round", ylabel="mean loss of training (secure: under the mask)", yscale="log")
+    left.set(title="accuracy on digits that no client has", xlabel="round", ylim=(0, 1))
+    right.set(title="mean loss of training, averaged under the mask", xlabel="round", ylim=(0, None))
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.suptitle(f"{NODES} clients with few of the ten digits each: secure aggregation changes nothing")
     figure.savefig(out, dpi=150)
 
 

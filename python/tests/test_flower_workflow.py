@@ -5,7 +5,8 @@ import logging
 import numpy as np
 import pytest
 from fleet import Fleet, legacy_app, legacy_context, moved_by
-from flwr.common import ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.app import Message
+from flwr.common import GetParametersIns, ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.server.strategy import DifferentialPrivacyServerSideFixedClipping, FedAvg, FedMedian, Krum
 from flwr.server.workflow import DefaultWorkflow
 from secagg import Misuse
@@ -16,6 +17,7 @@ from secagg.flower import (
     secagg_mod,
     secaggplus_mod,
 )
+from secagg.flower._flwr import recorddict_compat
 
 MODEL = [np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3), np.array(0.5, np.float32)]
 STAGES = ["setup", "share_keys", "collect_masked_vectors", "unmask"]
@@ -173,6 +175,18 @@ def test_without_initial_parameters_one_client_gives_its_own_before_it_trains():
     strategy = Recording(initial_parameters=None)
     model, _ = run(SecAggWorkflow(3), fleet([0.1] * 5), strategy)
     np.testing.assert_allclose(model[0], np.full((2, 3), 0.1), atol=ERROR)
+
+
+def test_a_client_that_has_trained_does_not_show_its_parameters():
+    clients = fleet([0.1] * 5)
+    ask = [
+        Message(recorddict_compat.getparametersins_to_recorddict(GetParametersIns({})), 101, "get_parameters")
+    ]
+    (before,) = clients.send_and_receive(ask)
+    assert before.has_content()
+    run(SecAggWorkflow(3), clients)
+    (after,) = clients.send_and_receive(ask)
+    assert "initial_parameters" in after.error.reason
 
 
 def test_metrics_are_dropped_unless_they_are_averaged_under_the_mask():
