@@ -65,6 +65,7 @@ def _draw(runs: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
     right.set(title="mean loss of training, averaged under the mask", xlabel="round", ylim=(0, None))
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
     figure.savefig(out, dpi=150)
 

@@ -265,7 +265,9 @@ def test_one_flipped_bit_in_a_share_gives_the_right_mean_or_none(bit):
 
 
 def test_an_update_of_another_shape_or_name_costs_its_sender_and_nobody_else():
-    for wrong in ({"w": np.zeros(999, np.float32), "b": ZEROS["b"]}, {"v": ZEROS["w"], "b": ZEROS["b"]}, {}):
+    shapes = [(999,), (10, 100), (1,), (1000, 1)]
+    updates = [{"w": np.zeros(shape, np.float32), "b": ZEROS["b"]} for shape in shapes]
+    for wrong in (*updates, {"v": ZEROS["w"], "b": ZEROS["b"]}, {}):
         clients = fleet()
         clients.apps[103] = message_app(lambda arrays, wrong=wrong: (wrong, 10, {}), [secagg_mod])
         mean, grid = run(clients)
