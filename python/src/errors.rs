@@ -93,10 +93,33 @@ pub(crate) fn not_restored(error: secagg::RestoreError) -> PyErr {
     python::RestoreError::new_err((error.to_string(), rule(&error)))
 }
 
-/// The name of an error's variant, or of the one that it holds where it is but a wrapper: none holds a secret.
+/// Variants that say no more than which error is in them.
+const WRAPPERS: [&str; 11] = [
+    "Modulus",
+    "Quantizer",
+    "Overflow",
+    "MaskedVector",
+    "Params",
+    "Quantize",
+    "SumOverflow",
+    "Malformed",
+    "Sum",
+    "Keystream",
+    "Prg",
+];
+
+/// The name of an error's variant, or of the one that it wraps. No error holds a secret.
 fn rule(error: &impl Debug) -> String {
     let text = format!("{error:?}");
-    let names = text.split('(').map(|part| part.split([' ', ')', '{']).next().unwrap_or_default());
-    let is_name = |name: &&str| name.starts_with(|first: char| first.is_ascii_uppercase());
-    names.take_while(is_name).last().unwrap_or_default().to_owned()
+    let mut rest = text.as_str();
+    loop {
+        let name = rest.split(|end: char| !end.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let inner = rest[name.len()..].strip_prefix('(').unwrap_or_default();
+        if !(WRAPPERS.contains(&name)
+            && inner.starts_with(|first: char| first.is_ascii_uppercase()))
+        {
+            return name.to_owned();
+        }
+        rest = inner;
+    }
 }

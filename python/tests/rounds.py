@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from secagg import Aggregate, Client, Directory, Identity, Params, Server, StateKey, new_session_id
 
 APPLICATION = b"the hash of a model, round 7"
-
-#: What a story may do to an answer: change its bytes, or swallow it (None).
-Tamper = Callable[[str, int, bytes], bytes | None]
+STATE_KEY = StateKey(bytes(range(32)))
 
 
 @dataclass
@@ -87,8 +85,8 @@ def run(
     return server
 
 
-def collecting(cohort: Cohort) -> tuple[Server, dict[int, bytes]]:
-    """A server that collects masked vectors, and all of them."""
+def collecting(cohort: Cohort) -> tuple[Server, dict[int, Client], dict[int, bytes]]:
+    """A server that collects masked vectors, its clients, and the vectors of all of them."""
     server = cohort.server()
     clients = {client: cohort.client(client) for client in cohort.ids}
     while server.stage != "collect_masked_vectors":
@@ -96,7 +94,8 @@ def collecting(cohort: Cohort) -> tuple[Server, dict[int, bytes]]:
             server.receive(client, clients[client].answer(request))
         server.close()
     requests = server.requests.items()
-    return server, {id: cohort.answer(clients[id], id, request) for id, request in requests}
+    answers = {id: cohort.answer(clients[id], id, request) for id, request in requests}
+    return server, clients, answers
 
 
 def assert_mean(cohort: Cohort, aggregate: Aggregate, survivors: Sequence[int]) -> None:
@@ -107,6 +106,3 @@ def assert_mean(cohort: Cohort, aggregate: Aggregate, survivors: Sequence[int]) 
     bound += cohort.params.clipping_range * np.finfo(aggregate.mean.dtype).eps
     error = np.abs(aggregate.mean - cohort.mean(survivors)).max(initial=0)
     assert error <= bound
-
-
-STATE_KEY = StateKey(bytes(range(32)))

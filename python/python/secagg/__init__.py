@@ -1,5 +1,6 @@
 """Secure aggregation: a server learns the weighted mean of many clients' vectors, and nothing else."""
 
+from . import kernels
 from ._errors import (
     Abort,
     BadUpdate,
@@ -54,6 +55,7 @@ __all__ = [
     "StateKey",
     "TooFew",
     "__version__",
+    "kernels",
     "new_session_id",
     "plan",
 ]

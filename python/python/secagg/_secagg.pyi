@@ -4,15 +4,42 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-StageName: TypeAlias = Literal[
+_StageName: TypeAlias = Literal[
     "setup", "share_keys", "collect_masked_vectors", "confirm_survivors", "unmask"
 ]
-ThreatModel: TypeAlias = Literal["curious", "active"]
-PrgName: TypeAlias = Literal["aes-128-ctr", "chacha20", "aegis-128x4"]
-Sign: TypeAlias = Literal[1, -1]
-Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-Lanes: TypeAlias = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.uint64]
-Bytes: TypeAlias = bytes | NDArray[np.uint8]
+_ThreatModel: TypeAlias = Literal["curious", "active"]
+_PrgName: TypeAlias = Literal["aes-128-ctr", "chacha20", "aegis-128x4"]
+_Sign: TypeAlias = Literal[1, -1]
+_Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Lanes: TypeAlias = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.uint64]
+_Bytes: TypeAlias = bytes | NDArray[np.uint8]
+
+__all__ = [
+    "PRGS",
+    "STAGES",
+    "Aggregate",
+    "Client",
+    "Directory",
+    "Identity",
+    "MaskPlan",
+    "Params",
+    "Plan",
+    "Policy",
+    "Quantizer",
+    "Server",
+    "StateKey",
+    "__version__",
+    "_params_from_request",
+    "backends",
+    "expand",
+    "new_session_id",
+    "pack",
+    "packed_len",
+    "plan",
+    "set_threads",
+    "unpack",
+    "unpack_add",
+]
 
 __version__: str
 PRGS: tuple[str, ...]
@@ -38,8 +65,8 @@ class Params:
         quantization_range: int | Literal["auto"] = 4194304,
         max_weight: float = 1000.0,
         modulus_range: int = 4294967296,
-        prg: PrgName = "aes-128-ctr",
-        threat_model: ThreatModel = "curious",
+        prg: _PrgName = "aes-128-ctr",
+        threat_model: _ThreatModel = "curious",
         corrupted_neighbours: int | None = None,
     ) -> Params:
         """SecAgg: every client shares its secrets with all others.
@@ -86,8 +113,8 @@ class Params:
         quantization_range: int | Literal["auto"] = 4194304,
         max_weight: float = 1000.0,
         modulus_range: int = 4294967296,
-        prg: PrgName = "aes-128-ctr",
-        threat_model: ThreatModel = "curious",
+        prg: _PrgName = "aes-128-ctr",
+        threat_model: _ThreatModel = "curious",
         corrupted_neighbours: int | None = None,
     ) -> Params:
         """SecAgg+: every client shares its secrets with some neighbours.
@@ -171,11 +198,11 @@ class Params:
         """Bits of the modulus."""
 
     @property
-    def prg(self) -> PrgName:
+    def prg(self) -> _PrgName:
         """What expands seeds into masks."""
 
     @property
-    def threat_model(self) -> ThreatModel:
+    def threat_model(self) -> _ThreatModel:
         """What the server is assumed to do."""
 
     @property
@@ -204,7 +231,7 @@ class Params:
     def weight_is_exact(self, weight: float) -> bool:
         """Whether `weight` is a valid weight that its lane holds exactly."""
 
-    def bytes_per_client(self) -> list[tuple[StageName, int, int]]:
+    def bytes_per_client(self) -> list[tuple[_StageName, int, int]]:
         """What one client sends and is sent in each stage, in bytes, if nobody drops out.
 
         Returns
@@ -260,7 +287,7 @@ class Plan:
         quantization_range: int | Literal["auto"] = 4194304,
         max_weight: float = 1000.0,
         modulus_range: int | None = None,
-        prg: PrgName = "aes-128-ctr",
+        prg: _PrgName = "aes-128-ctr",
     ) -> Params:
         """Parameters of a round with this graph and threshold.
 
@@ -279,6 +306,9 @@ class Plan:
             If the numbers do not fit each other.
         """
 
+def _params_from_request(request: bytes) -> Params:
+    """What a pickle of parameters is read by: a function, since pickles find those by name."""
+
 def plan(
     cohort_size: int,
     *,
@@ -286,7 +316,7 @@ def plan(
     dropout: float = 0.1,
     security_bits: int = 40,
     correctness_bits: int = 30,
-    threat_model: ThreatModel = "curious",
+    threat_model: _ThreatModel = "curious",
 ) -> Plan:
     """Finds the fewest neighbours, and the threshold, that a cohort needs.
 
@@ -323,9 +353,10 @@ class Policy:
         min_neighbours: int = 2,
         min_survivors: int = 3,
         min_corrupted_neighbours: int = 0,
-        threat_model: ThreatModel = "curious",
+        threat_model: _ThreatModel = "curious",
         max_dimension: int | None = None,
     ) -> Policy: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
     @property
     def min_cohort_size(self) -> int:
         """The least cohort size."""
@@ -347,7 +378,7 @@ class Policy:
         """The least number of colluding neighbours that the threshold must bear."""
 
     @property
-    def threat_model(self) -> ThreatModel:
+    def threat_model(self) -> _ThreatModel:
         """The weakest threat model: "curious" accepts both."""
 
     @property
@@ -385,7 +416,7 @@ class Directory:
             For a key that is none, or that two clients have.
         """
 
-    def __contains__(self, client: int) -> bool: ...
+    def __contains__(self, key: int, /) -> bool: ...
 
 @final
 class StateKey:
@@ -461,7 +492,7 @@ class Client:
         """
 
     @property
-    def stage(self) -> StageName | None:
+    def stage(self) -> _StageName | None:
         """The stage that the client waits in; None once it has finished or left the round."""
 
     @property
@@ -471,7 +502,7 @@ class Client:
         It holds all secrets of the round, under the key, and the last answer.
         """
 
-    def answer(self, request: bytes, weight: float = 0.0, update: Real | None = None) -> bytes:
+    def answer(self, request: bytes, weight: float = 0.0, update: _Real | None = None) -> bytes:
         """Answers one message of the server. The GIL is released.
 
         A client with a state key that is asked the same again repeats its answer to the letter.
@@ -585,7 +616,7 @@ class Server:
         """The session id."""
 
     @property
-    def stage(self) -> StageName | None:
+    def stage(self) -> _StageName | None:
         """The stage that collects messages; None when the last one is closed or the round was aborted.
 
         Against a curious server the stage "confirm_survivors" does not occur.
@@ -677,7 +708,7 @@ class Server:
             If the stage is not "collect_masked_vectors".
         """
 
-    def add_sum(self, lanes: Lanes) -> None:
+    def add_sum(self, lanes: _Lanes) -> None:
         """Adds the sum of admitted vectors.
 
         Parameters
@@ -709,7 +740,7 @@ class Server:
             If the last stage is not closed.
         """
 
-    def read(self, lanes: Lanes, dtype: DTypeLike | None = None) -> Aggregate:
+    def read(self, lanes: _Lanes, dtype: DTypeLike | None = None) -> Aggregate:
         """Reads a sum whose masks the caller has taken off by `mask_plan`, as `aggregate` does.
 
         Parameters
@@ -760,7 +791,7 @@ def set_threads(threads: int | None) -> None:
     """
 
 def expand(
-    prg: PrgName, seed: bytes, out: NDArray[np.uint8], *, first_byte: int = 0, backend: str | None = None
+    prg: _PrgName, seed: bytes, out: NDArray[np.uint8], *, first_byte: int = 0, backend: str | None = None
 ) -> None:
     """Writes the keystream of a seed over `out`, from `first_byte` on.
 
@@ -792,7 +823,7 @@ class MaskPlan:
     The order of seeds, the ranges and the threads have no influence on the result.
     """
 
-    def __new__(cls, prg: PrgName, masks: Sequence[tuple[bytes, Sign]]) -> MaskPlan:
+    def __new__(cls, prg: _PrgName, masks: Sequence[tuple[bytes, _Sign]]) -> MaskPlan:
         """A plan of (seed of 32 bytes, 1 to add or -1 to subtract) pairs."""
 
     @staticmethod
@@ -810,11 +841,11 @@ class MaskPlan:
         send them to workers of the server alone, and by a confidential channel."""
 
     @property
-    def prg(self) -> PrgName:
+    def prg(self) -> _PrgName:
         """The generator that expands the seeds."""
 
     def __len__(self) -> int: ...
-    def apply(self, lanes: Lanes, *, first_lane: int = 0, backend: str | None = None) -> None:
+    def apply(self, lanes: _Lanes, *, first_lane: int = 0, backend: str | None = None) -> None:
         """Adds and subtracts all masks to `lanes` in place. The GIL is released.
 
         Parameters
@@ -871,11 +902,11 @@ class Quantizer:
     def quantize(
         self,
         weight: float,
-        update: Real,
-        out: Lanes,
+        update: _Real,
+        out: _Lanes,
         *,
         seed: bytes,
-        prg: PrgName = "aes-128-ctr",
+        prg: _PrgName = "aes-128-ctr",
         backend: str | None = None,
     ) -> None:
         """Quantizes a weight and an update into `out`: the weight in lane 0, element i in lane 1 + i.
@@ -899,7 +930,7 @@ class Quantizer:
 
     def dequantize(
         self,
-        lanes: Lanes,
+        lanes: _Lanes,
         clients: int,
         *,
         width: int = 32,
@@ -936,7 +967,7 @@ class Quantizer:
 def packed_len(lanes: int, width: int) -> int:
     """Bytes that so many lanes of `width` bits occupy when packed."""
 
-def pack(lanes: Lanes, width: int, *, backend: str | None = None) -> bytes:
+def pack(lanes: _Lanes, width: int, *, backend: str | None = None) -> bytes:
     """Packs lanes, each reduced modulo ``2**width``. The GIL is released.
 
     Raises
@@ -945,7 +976,7 @@ def pack(lanes: Lanes, width: int, *, backend: str | None = None) -> bytes:
         If a lane does not hold `width` bits.
     """
 
-def unpack(data: Bytes, width: int, out: Lanes, *, backend: str | None = None) -> None:
+def unpack(data: _Bytes, width: int, out: _Lanes, *, backend: str | None = None) -> None:
     """Unpacks lanes of `width` bits over `out`. The GIL is released.
 
     Raises
@@ -954,7 +985,7 @@ def unpack(data: Bytes, width: int, out: Lanes, *, backend: str | None = None) -
         If `data` has the wrong length or unused bits that are set; no lane is then touched.
     """
 
-def unpack_add(data: Bytes, width: int, out: Lanes, *, backend: str | None = None) -> None:
+def unpack_add(data: _Bytes, width: int, out: _Lanes, *, backend: str | None = None) -> None:
     """Unpacks lanes of `width` bits and adds them to `out`, wrapping in the word. The GIL is released.
 
     A range of a masked vector that starts at a multiple of 8 lanes starts on a whole byte at every width.
