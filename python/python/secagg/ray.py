@@ -41,7 +41,7 @@ RETRIES = 5
 class Uploads:
     """Adds up masked vectors as they come, a few at a time, on the workers.
 
-    Memory: an upload lies in the object store until its batch is added; each range has one sum.
+    A worker is sent its range of each upload, and keeps one sum. This process holds the uploads of one batch.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Uploads:
         self._params = server.params
         self._ranges = list(ranges(self._params.lanes, workers))
         self._sums: list[Any] = [None] * len(self._ranges)
-        self._waiting: list[Any] = []
+        self._waiting: list[Words] = []
 
     def receive(self, client: int, message: bytes) -> None:
         """Judges one client's message, and adds its lanes.
@@ -71,7 +71,7 @@ class Uploads:
             As `Server.receive`.
         """
         offset = self._server.admit(client, message)
-        self._waiting.append(ray.put(np.frombuffer(message, np.uint8, offset=offset)))
+        self._waiting.append(np.frombuffer(message, np.uint8, offset=offset))
         if len(self._waiting) == self._batch:
             self._add()
 
@@ -86,10 +86,11 @@ class Uploads:
         if not self._waiting:
             return
         width, dtype = self._params.width, self._params.lane_dtype.str
-        self._sums = [
-            _add_range.remote(sum_, first, last, width, dtype, *self._waiting)
-            for sum_, (first, last) in zip(self._sums, self._ranges, strict=True)
-        ]
+        for place, (first, last) in enumerate(self._ranges):
+            part = slice(first * width // 8, -(-last * width // 8))
+            packed = np.stack([upload[part] for upload in self._waiting])
+            sum_ = self._sums[place]
+            self._sums[place] = _add_range.remote(sum_, packed, last - first, width, dtype)
         self._waiting = []
 
 
@@ -141,12 +142,12 @@ def _cpus() -> int:
 
 
 @ray.remote(max_retries=RETRIES)
-def _add_range(sum_: Words | None, first: int, last: int, width: int, dtype: str, *uploads: Words) -> Words:
+def _add_range(sum_: Words | None, packed: Words, lanes: int, width: int, dtype: str) -> Words:
     """A range's sum so far, and the same range of some uploads. Ray hands out arguments that must not be written to."""
     set_threads(1)
-    total = np.zeros(last - first, dtype) if sum_ is None else sum_.copy()
-    for packed in uploads:
-        unpack_add(packed[first * width // 8 : -(-last * width // 8)], width, total)
+    total = np.zeros(lanes, dtype) if sum_ is None else sum_.copy()
+    for upload in packed:
+        unpack_add(upload, width, total)
     return total
 
 
