@@ -77,7 +77,7 @@ class Fleet(Grid):
         ids = []
         for message in messages:
             message.metadata.__dict__["_message_id"] = str(uuid4())
-            self._waiting[message.metadata.message_id] = _through_bytes(message)
+            self._waiting[message.metadata.message_id] = message
             ids.append(message.metadata.message_id)
         return ids
 
@@ -112,6 +112,7 @@ class Fleet(Grid):
         if node in self.gone or self.vanish.get(node) == stage:
             self.gone.add(node)
             return None if self.silent else _given_up(message)
+        message = _through_bytes(message)
         self.sent.append((stage, node, _through_bytes(message)))
         context = context_from_proto(context_to_proto(self.contexts[node]))
         started = time.process_time()
