@@ -62,7 +62,7 @@ pub use arch::{avx2::Avx2, avx512::Avx512};
 pub use backend::{Backend, BackendError};
 pub use client_pass::{ClientPass, ClientPassError};
 pub use lane::Lane;
-pub use mask::{MaskPlan, Sign};
+pub use mask::{InvalidPlan, MaskPlan, Sign};
 pub use modulus::{InvalidModulus, Modulus};
 pub use pack::PackError;
 pub use prg::{KeystreamLimit, Prg, UnknownPrg};

@@ -1,5 +1,9 @@
 //! Masks: keystreams read as lanes, added to or subtracted from a vector and never stored.
 
+mod bytes;
+
+pub use bytes::InvalidPlan;
+
 use std::fmt;
 
 use rayon::prelude::*;

@@ -110,8 +110,11 @@ pub fn unpack_add<L: Lane>(
     Ok(())
 }
 
-/// Refuses byte strings that no honest packing of `lanes` lanes makes.
-pub(crate) fn check_bytes(modulus: Modulus, lanes: usize, bytes: &[u8]) -> Result<(), PackError> {
+/// Refuses byte strings that no honest packing of `lanes` lanes makes, as unpacking them would.
+///
+/// # Errors
+/// [`PackError::Length`] and [`PackError::NonZeroPadding`].
+pub fn check_bytes(modulus: Modulus, lanes: usize, bytes: &[u8]) -> Result<(), PackError> {
     check_len(modulus, lanes, bytes.len())?;
     let used = (lanes as u128 * u128::from(modulus.width()) % 8) as u32;
     match bytes.last() {

@@ -26,6 +26,14 @@ impl Seed {
         Self(bytes)
     }
 
+    /// The seed of a generator that uses its first 28 bytes.
+    pub(crate) fn of_key_and_nonce(key: &[u8; 16], nonce: &[u8; 12]) -> Self {
+        let mut seed = Self([0; 32]);
+        seed.0[..16].copy_from_slice(key);
+        seed.0[16..28].copy_from_slice(nonce);
+        seed
+    }
+
     /// The secret bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

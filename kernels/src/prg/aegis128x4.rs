@@ -53,6 +53,11 @@ impl Aegis128X4Key {
         Self { key: *key, nonce: *nonce }
     }
 
+    /// The seed, as far as it is used.
+    pub(crate) fn seed(&self) -> Seed {
+        Seed::of_key_and_nonce(&self.key, &self.nonce)
+    }
+
     /// The nonce of a tile.
     #[inline(always)]
     pub(crate) fn nonce(&self, tile: u32) -> [u8; 16] {

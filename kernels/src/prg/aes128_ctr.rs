@@ -32,6 +32,11 @@ impl Aes128CtrKey {
         ready
     }
 
+    /// The seed, as far as it is used.
+    pub(crate) fn seed(&self) -> Seed {
+        Seed::of_key_and_nonce(&self.round_keys[0], &self.nonce)
+    }
+
     /// The keys of the eleven additions, as FIPS 197 orders their bytes.
     #[inline(always)]
     pub(crate) fn round_keys(&self) -> &[[u8; 16]; ROUNDS + 1] {

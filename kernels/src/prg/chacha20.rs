@@ -16,6 +16,11 @@ impl ChaCha20Key {
         Self(seed.clone())
     }
 
+    /// The seed.
+    pub(crate) fn seed(&self) -> Seed {
+        self.0.clone()
+    }
+
     /// The words of the key.
     #[inline(always)]
     pub(crate) fn words(&self) -> [u32; 8] {

@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use secagg_kernels::Accumulator;
+use secagg_kernels::{Accumulator, PackError, pack};
 
 use super::{Collected, Collecting, ConfirmSurvivors, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Malformed, Rejected};
 use crate::keys::Commitment;
 use crate::message::{ConfirmRequest, MaskedVector, Message, Outgoing};
-use crate::{ClientId, Stage};
+use crate::{ClientId, Params, Stage};
 
 /// Stage 2: adds up masked vectors from U2. However many come, there is one accumulator.
 #[derive(Debug)]
@@ -22,6 +22,29 @@ impl CollectMaskedVectors {
         let params = &round.session.params;
         let sum = Accumulator::new(params.modulus(), params.lanes());
         Self(Collected { round, members, commitments, sum, survivors: BTreeSet::new() })
+    }
+
+    /// Judges a masked vector as [`receive`](Collecting::receive) does and counts its sender among the
+    /// survivors, but leaves it to the caller to add the packed lanes that this gives: for sums that are
+    /// spread over machines by ranges of lanes. What they come to is to be brought back by
+    /// [`add_sum`](Self::add_sum) before the stage is saved or closed.
+    ///
+    /// # Errors
+    /// [`Rejected`], as `receive`; the stage is as it was.
+    pub fn admit<'a>(&mut self, from: ClientId, message: &'a [u8]) -> Result<&'a [u8], Rejected> {
+        let (position, packed) = self.judge(from, message)?;
+        check_packed(&self.0.round.session.params, packed).map_err(Malformed::from)?;
+        self.0.survivors.insert(position);
+        Ok(packed)
+    }
+
+    /// Adds a sum of admitted vectors, packed as they are.
+    ///
+    /// # Errors
+    /// [`PackError`] for another length than that of the round's vectors, or unused bits that are set;
+    /// the sum is as it was.
+    pub fn add_sum(&mut self, packed: &[u8]) -> Result<(), PackError> {
+        self.0.sum.add_packed(self.0.round.backend, packed)
     }
 
     fn judge<'a>(&self, from: ClientId, message: &'a [u8]) -> Result<(usize, &'a [u8]), Rejected> {
@@ -57,6 +80,11 @@ impl CollectMaskedVectors {
         let message: Arc<[u8]> = request.encode(round.session.id).into();
         clients().map(|to| Outgoing { to, message: Arc::clone(&message) }).collect()
     }
+}
+
+/// What adding a vector would refuse.
+fn check_packed(params: &Params, packed: &[u8]) -> Result<(), PackError> {
+    pack::check_bytes(params.modulus(), params.lanes(), packed)
 }
 
 impl Collecting for CollectMaskedVectors {

@@ -19,6 +19,7 @@ use crate::identity::Directory;
 use crate::message::Outgoing;
 use crate::saved::{RestoreError, StateKey, open, seal, server_kind};
 use crate::wire::{Reader, Writer};
+use crate::{Params, SessionId};
 
 /// A server stage that outlives its process.
 ///
@@ -42,6 +43,12 @@ pub trait Save: Collecting {
         key: &StateKey,
         directory: Option<&Directory>,
     ) -> Result<(Self, Vec<Outgoing>), RestoreError>;
+
+    /// The parameters of the round, which whoever restores a stage may not have.
+    fn params(&self) -> &Params;
+
+    /// The session.
+    fn session(&self) -> SessionId;
 }
 
 impl<S: State> Save for S {
@@ -71,6 +78,14 @@ impl<S: State> Save for S {
             let round = Round { session, backend: Backend::detect(), directory };
             Ok((S::read(round, from)?, Vec::read(from)?))
         })
+    }
+
+    fn params(&self) -> &Params {
+        &self.round().session.params
+    }
+
+    fn session(&self) -> SessionId {
+        self.round().session.id
     }
 }
 

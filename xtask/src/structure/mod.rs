@@ -11,7 +11,10 @@ use crate::run::root;
 use crate::{Failure, Outcome};
 
 /// Each crate may depend on those before it, and on none after.
-const LAYERS: [&str; 3] = ["secagg-kernels", "secagg", "secagg-cli"];
+const LAYERS: [&str; 4] = ["secagg-kernels", "secagg", "secagg-cli", "secagg-python"];
+
+/// What only the Python package may depend on.
+const PYTHON: [&str; 2] = ["pyo3", "numpy"];
 
 /// The one folder of the published crates that may use `unsafe`.
 const UNSAFE_FOLDER: &str = "kernels/src/arch";
@@ -103,6 +106,7 @@ fn breaches(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
     for (path, text) in &tree.manifests {
         found.extend(upward_dependencies(path, text));
+        found.extend(knowledge_of_python(path, text));
         found.extend(roots_that_allow_unsafe(path, text, &tree.sources));
     }
     for (path, text) in &tree.sources {
@@ -124,6 +128,19 @@ fn upward_dependencies(path: &Path, text: &str) -> Vec<Breach> {
         Breach { path: path.into(), line, rule }
     };
     dependencies.map(breach).collect()
+}
+
+fn knowledge_of_python(path: &Path, text: &str) -> Vec<Breach> {
+    if manifest::package_name(text).as_deref() == Some("secagg-python") {
+        return Vec::new();
+    }
+    let dependencies = manifest::dependencies(text).into_iter();
+    let python = dependencies.filter(|(_, name)| PYTHON.contains(&name.as_str()));
+    let breach = |(line, name)| {
+        let rule = format!("only secagg-python may depend on {name}");
+        Breach { path: path.into(), line, rule }
+    };
+    python.map(breach).collect()
 }
 
 fn roots_that_allow_unsafe(path: &Path, text: &str, sources: &[(PathBuf, String)]) -> Vec<Breach> {
@@ -196,6 +213,16 @@ mod tests {
                 "{found:?}"
             );
         }
+    }
+
+    #[test]
+    fn only_the_python_package_knows_of_python() {
+        let manifest = |name: &str| {
+            format!("[package]\nname = \"{name}\"\n[dependencies]\npyo3.workspace = true\n")
+        };
+        let breach = "protocol/Cargo.toml:4: only secagg-python may depend on pyo3";
+        assert_eq!(found(&[("protocol/Cargo.toml", &manifest("secagg"))], &[]), [breach]);
+        assert_eq!(found(&[("python/Cargo.toml", &manifest("secagg-python"))], &[]), [""; 0]);
     }
 
     #[test]

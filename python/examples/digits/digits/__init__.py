@@ -1,0 +1,1 @@
+"""Handwritten digits, learned by clients that show nobody what they learned."""

@@ -1,0 +1,249 @@
+"""Secure aggregation for Flower's Message API: a grid around another one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from logging import ERROR
+from types import FrameType
+from typing import Any
+
+from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+
+from secagg import Misuse
+
+from . import strategies
+from ._flwr import ErrorCode, Grid
+from ._records import LOG
+from .errors import RoundFailed
+from .round import Outcome, Round
+from .settings import Settings
+from .terms import NUM_EXAMPLES, bounds
+
+
+class SecAggGrid(Grid):
+    """A grid whose training messages run a round of secure aggregation.
+
+    ``strategy.start(grid=SecAggGrid(grid), ...)``, with `secagg_mod` first among the clients' mods; the strategy is
+    Flower's own, and sees one reply for each survivor. All of them hold the weighted mean, in the names, shapes and dtypes of
+    the model that was sent, a fair part of the total weight, and the averages of `metrics`. What a single client
+    replied is not known to the server. Nodes that dropped out have an error for a reply.
+
+    A round that cannot finish has errors for all its replies, which say why; the strategy then has nothing to
+    aggregate, and its model stays as it is.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid that Flower gives to the ServerApp.
+    reconstruction_threshold : int or float
+        Shares that recover a secret: a count, or a fraction of the shares.
+    num_shares : int or float
+        Neighbours of each client, with which it shares its secrets: a count, or a fraction of the cohort. SecAgg is 1.0.
+    max_weight : float
+        The largest weight (number of examples) of a client. Precision falls as ``max_weight / weight``; a client that is above it
+        drops out.
+    clipping_range, quantization_range, modulus_range
+        As for `SecAggPlusWorkflow`.
+    timeout : float or None
+        Seconds that each stage but training waits for replies; None for as long as the strategy's own timeout lasts,
+        which is that of all stages together.
+    weighted_by : str
+        The strategy's ``weighted_by_key``.
+    metrics : mapping of str to float, or sequence of str
+        Metrics of training to average under the mask, each with the largest absolute value it may have (`clipping_range` unless
+        given). All others are dropped.
+    evaluate_metrics : mapping of str to float, or sequence of str
+        The same for evaluation. Without any, evaluation messages pass through, and their replies are in clear.
+    same_model : bool
+        Whether all clients start from the same model, which they then check.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For parameters that no round could have.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        reconstruction_threshold: int | float = 2 / 3,
+        *,
+        num_shares: int | float = 1.0,
+        max_weight: float = 1000.0,
+        clipping_range: float = 8.0,
+        quantization_range: int = 4194304,
+        modulus_range: int = 4294967296,
+        timeout: float | None = None,
+        weighted_by: str = NUM_EXAMPLES,
+        metrics: Mapping[str, float] | Sequence[str] = (),
+        evaluate_metrics: Mapping[str, float] | Sequence[str] = (),
+        same_model: bool = True,
+    ) -> None:
+        self.settings = Settings(
+            num_shares,
+            reconstruction_threshold,
+            max_weight,
+            clipping_range,
+            quantization_range,
+            modulus_range,
+            timeout,
+        )
+        self._grid = grid
+        self._weighted_by = weighted_by
+        self._metrics = bounds(metrics, clipping_range)
+        self._evaluate_metrics = bounds(evaluate_metrics, clipping_range)
+        self._same_model = same_model
+        self.last_round: Round | None = None
+        """The last round that was run, for its report and failures."""
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """Runs a round over training messages; others pass through.
+
+        Raises
+        ------
+        UnsuitableStrategy
+            If the strategy that calls needs the updates of single clients.
+        secagg.Misuse
+            If training messages are mixed with others, or a node is sent two, or the parameters do not fit.
+        """
+        messages = list(messages)
+        kinds = {_category(message) for message in messages}
+        if kinds.isdisjoint(self._aggregated):
+            return self._grid.send_and_receive(messages, timeout=timeout)
+        strategies.check(_calling_strategy())
+        self._check(messages, kinds)
+        return self._aggregate(messages, timeout)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Pushes messages that are not to be aggregated.
+
+        Raises
+        ------
+        secagg.Misuse
+            For those that are: a round takes several messages for each, which `send_and_receive` sends.
+        """
+        messages = list(messages)
+        if not {_category(message) for message in messages}.isdisjoint(self._aggregated):
+            raise Misuse("training messages are aggregated by send_and_receive alone, not pushed one by one")
+        return self._grid.push_messages(messages)
+
+    # --- As the grid inside ------------------------------------------------------------------------
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Pulls replies to messages that were pushed."""
+        return self._grid.pull_messages(message_ids)
+
+    def get_node_ids(self) -> Iterable[int]:
+        """The ids of all nodes."""
+        return self._grid.get_node_ids()
+
+    def set_run(self, run: Any) -> None:
+        """Sets the run of the grid inside."""
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Any:
+        """The run of the grid inside."""
+        return self._grid.run
+
+    def create_message(self, *args: Any, **kwargs: Any) -> Message:
+        """Makes a message, as the grid inside does."""
+        return self._grid.create_message(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the grid inside can do."""
+        if name == "_grid":
+            raise AttributeError(name)
+        return getattr(self._grid, name)
+
+    # --- A round -----------------------------------------------------------------------------------
+
+    @property
+    def _aggregated(self) -> set[str]:
+        return {"train", "evaluate"} if self._evaluate_metrics else {"train"}
+
+    def _check(self, messages: list[Message], kinds: set[str]) -> None:
+        if len(kinds) > 1:
+            raise Misuse(f"messages of {sorted(kinds)} at once: one kind alone makes a round")
+        if len({message.metadata.dst_node_id for message in messages}) < len(messages):
+            raise Misuse("a node is sent two messages: in one round it has one update")
+
+    def _aggregate(self, messages: list[Message], timeout: float | None) -> list[Message]:
+        end = None if timeout is None else time.monotonic() + timeout
+        self.last_round = round_ = self._open(messages)
+        try:
+            while round_.is_open:
+                round_.run_stage(self._grid, self._time_for_stage(round_, end))
+            outcome = round_.outcome()
+        except RoundFailed as error:
+            LOG.log(ERROR, "%s", error)
+            return [_failure(message, str(error)) for message in messages]
+        return _replies(messages, outcome, round_)
+
+    def _open(self, messages: list[Message]) -> Round:
+        metadata = messages[0].metadata
+        is_training = _category(messages[0]) == "train"
+        return Round(
+            {message.metadata.dst_node_id: message.content for message in messages},
+            self.settings,
+            metadata.message_type,
+            metadata.group_id,
+            weighted_by=self._weighted_by,
+            metrics=self._metrics if is_training else self._evaluate_metrics,
+            same_model=self._same_model,
+            has_arrays=is_training,
+        )
+
+    def _time_for_stage(self, round_: Round, end: float | None) -> float | None:
+        limits = [] if end is None else [max(end - time.monotonic(), 0.0)]
+        if self.settings.timeout is not None and not round_.is_training:
+            limits.append(self.settings.timeout)
+        return min(limits, default=None)
+
+
+def _category(message: Message) -> str:
+    return message.metadata.message_type.split(".")[0]
+
+
+def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[Message]:
+    """The mean in every survivor's name, and why the others are not in it."""
+    arrays = _arrays(messages[0].content, outcome) if round_.has_arrays else {}
+    weight = outcome.total_weight / len(outcome.survivors)
+    places = {node: place for place, node in enumerate(outcome.survivors)}
+
+    def reply(message: Message) -> Message:
+        node = message.metadata.dst_node_id
+        if node not in places:
+            return _failure(message, round_.failures.get(node, "no reply in time"))
+        metrics = MetricRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
+        return Message(RecordDict({**arrays, "metrics": metrics}), reply_to=message)
+
+    return [reply(message) for message in messages]
+
+
+def _arrays(sent: RecordDict, outcome: Outcome) -> dict[str, ArrayRecord]:
+    """The mean, named as the record that was sent; all replies share it."""
+    (name,) = sent.array_records
+    return {name: ArrayRecord({name: Array(array) for name, array in outcome.arrays.items()})}
+
+
+def _failure(message: Message, reason: str) -> Message:
+    return Message(Error(code=ErrorCode.UNKNOWN, reason=reason), reply_to=message)
+
+
+def _calling_strategy() -> Any:
+    """The strategy on whose behalf `send_and_receive` was called, if a frame of the stack has one.
+
+    Flower tells a grid nothing of the strategy, and a median of equal means would be wrong without an error.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if hasattr(caller, "configure_train") and hasattr(caller, "aggregate_train"):
+            return caller
+        frame = frame.f_back
+    return None

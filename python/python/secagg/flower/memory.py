@@ -1,0 +1,96 @@
+"""What a client remembers from one message to the next, in ``Context.state``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flwr.app import ConfigRecord, Context
+
+from secagg import Client, Params, StateKey
+
+from .errors import NotAgreed
+from .terms import Terms
+
+STATE = "secagg.state"
+"""The name of the ConfigRecord."""
+
+SESSION, REQUEST, TERMS, SEALED, TRAINED = "session", "request", "terms", "sealed", "trained"
+HEADER = slice(2, 18)
+"""Where each message of the protocol has its session id."""
+
+
+class Memory:
+    """A client's round in the context of its node.
+
+    The protocol's secrets are sealed (see `secagg.flower.keys`). The rest is what the server has told everyone, and
+    whether the client has trained. Only the last round is kept, and of a round that is over, no more than its
+    session id: the client does not take part in it again.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._state = context.state
+        self._record = context.state.config_records.get(STATE) or ConfigRecord()
+
+    @property
+    def has_trained(self) -> bool:
+        """Whether the client has trained since this context began."""
+        return bool(self._record.get(TRAINED, False))
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of the round."""
+        return Terms.decode(self._bytes(TERMS))
+
+    @property
+    def params(self) -> Params:
+        """The parameters of the round."""
+        return Params.from_request(self._bytes(REQUEST))
+
+    def is_of(self, request: bytes) -> bool:
+        """Whether a message belongs to the round that is remembered."""
+        return self._record.get(SESSION) == request[HEADER]
+
+    def begin(self, request: bytes, terms: bytes) -> None:
+        """Begins a round in place of the one before."""
+        entries = {SESSION: request[HEADER], REQUEST: request, TERMS: terms}
+        self._write({**entries, TRAINED: self.has_trained})
+
+    def restore(self, request: bytes, key: StateKey) -> Client:
+        """The client that waits for this message.
+
+        Raises
+        ------
+        NotAgreed
+            If there is none: the client has left that round, or has never been in it.
+        RestoreError
+            If its state is sealed under another key.
+        """
+        if not self.is_of(request) or SEALED not in self._record:
+            raise NotAgreed("this client has no part in that round: it has left it, or lost its state")
+        return Client.restore(self._bytes(SEALED), key)
+
+    def keep(self, client: Client) -> None:
+        """Keeps a client for its next message; one that has no next message is forgotten."""
+        if client.stage is None or client.state is None:
+            self.forget()
+        else:
+            self._write({**self._record, SEALED: client.state})
+
+    def forget(self) -> None:
+        """Forgets the secrets of the round."""
+        self._write({name: self._record[name] for name in (SESSION, TRAINED) if name in self._record})
+
+    def note_training(self) -> None:
+        """From now on, this client's parameters are its own."""
+        self._write({**self._record, TRAINED: True})
+
+    def _bytes(self, name: str) -> bytes:
+        value = self._record[name]
+        if not isinstance(value, bytes):
+            raise NotAgreed(f"the client's state was altered: {name!r} is no bytes")
+        return value
+
+    def _write(self, entries: Mapping[str, Any]) -> None:
+        self._record = ConfigRecord(dict(entries))
+        self._state[STATE] = self._record

@@ -1,0 +1,157 @@
+"""The client's side: mods that mask what a ClientApp replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
+
+from secagg import Client, Policy, SecaggError, StateKey
+
+from . import keys
+from ._flwr import ErrorCode, MessageTypeLegacy
+from ._records import LOG, RECORD, TERMS, bytes_of, unwrap, without_record, wrap
+from .errors import NotAgreed, PlainMessage
+from .layout import Layout, arrays_of, hash_of, only_arrays
+from .memory import Memory
+from .terms import Terms
+from .update import Update, mask
+
+ClientAppCallable = Callable[[Message, Context], Message]
+
+
+def secagg_mod(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Takes part in secure aggregation by SecAgg: a client mod, the first in the list of mods.
+
+    ``ClientApp(client_fn, mods=[secagg_mod])``, or ``ClientApp(mods=[secagg_mod])`` for the Message API. It is `SecAggMod`
+    with its defaults. Mods that change the update, such as Flower's for differential privacy, come after it.
+    """
+    return SecAggMod()(message, context, call_next)
+
+
+def secaggplus_mod(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Takes part in secure aggregation by SecAgg+. To a client it is the same as `secagg_mod`."""
+    return SecAggMod()(message, context, call_next)
+
+
+class SecAggMod:
+    """A client mod whose floors and keys the client chooses.
+
+    The app trains once, in the third of four stages, when all keys are shared. What leaves the client is masked:
+    the arrays, the weight, and those metrics that the server averages. Everything else of the reply is dropped.
+
+    A training message that is not part of a round is refused, as its reply would show the update; so is any other
+    reply that holds arrays, and a request for parameters once the client has trained.
+
+    Parameters
+    ----------
+    policy : Policy or None
+        Floors that the server cannot lower: the cohort, the threshold, the neighbours, the survivors.
+    same_model : bool
+        Whether to refuse rounds whose clients may start from different models. A server that shows each client
+        another model may learn from the sum whose update is whose.
+    plain_evaluation : bool
+        Whether evaluation messages that are not part of a round are answered. Their metrics are this client's
+        own, in clear, as they always are in Flower. `SecAggGrid` with ``evaluate_metrics`` needs no such answers.
+    state_key : callable
+        Gives the key under which the client's state is sealed between two messages; see `secagg.flower.keys`.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy | None = None,
+        same_model: bool = True,
+        plain_evaluation: bool = True,
+        state_key: Callable[[Context], StateKey] = keys.state_key,
+    ) -> None:
+        self.policy = policy
+        self.same_model = same_model
+        self.plain_evaluation = plain_evaluation
+        self.state_key = state_key
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        """Handles one message, as Flower calls a mod."""
+        try:
+            if message.has_content() and RECORD in message.content.config_records:
+                return self._take_part(message, context, call_next)
+            return self._guard(message, context, call_next)
+        except SecaggError as error:
+            LOG.warning("secagg_mod: %s", error)
+            reason = f"{type(error).__name__}: {error}"
+            code = ErrorCode.MOD_FAILED_PRECONDITION
+            return Message(Error(code=code, reason=reason), reply_to=message)
+
+    def _take_part(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        memory = Memory(context)
+        record = message.content.config_records[RECORD]
+        request = unwrap(message.content)
+        message.content = without_record(message.content)
+        try:
+            client = self._client(record, request, context, memory)
+            if client.stage == "collect_masked_vectors":
+                reply, answer = _train(client, request, message, context, call_next, memory)
+                if answer is None:
+                    return reply
+            else:
+                answer = client.answer(request)
+        except BaseException:
+            memory.forget()
+            raise
+        memory.keep(client)
+        return Message(RecordDict({RECORD: wrap(answer)}), reply_to=message)
+
+    def _client(self, record: ConfigRecord, request: bytes, context: Context, memory: Memory) -> Client:
+        key = self.state_key(context)
+        if TERMS not in record or memory.is_of(request):
+            return memory.restore(request, key)
+        terms = bytes_of(record, TERMS)
+        if self.same_model and not Terms.decode(terms).model:
+            raise NotAgreed("clients may start from different models, which this client does not accept")
+        memory.begin(request, terms)
+        return Client(context.node_id, application=terms, policy=self.policy, state_key=key)
+
+    def _guard(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        """Handles a message that is not part of a round, if its reply shows nothing that it should not."""
+        category = message.metadata.message_type.split(".")[0]
+        is_parameters = category == MessageTypeLegacy.GET_PARAMETERS
+        if category == "train":
+            raise PlainMessage(
+                "this client trains under secure aggregation alone. On the server, give the strategy a "
+                "secagg.flower.SecAggGrid, or DefaultWorkflow a secagg.flower.SecAggPlusWorkflow"
+            )
+        if category == "evaluate" and not self.plain_evaluation:
+            raise PlainMessage(
+                "this client evaluates under secure aggregation alone: SecAggGrid(grid, evaluate_metrics=...)"
+            )
+        if is_parameters and Memory(context).has_trained:
+            raise PlainMessage(
+                "this client has trained, and does not show its parameters: give the strategy initial_parameters"
+            )
+        reply = call_next(message, context)
+        if reply.has_content() and reply.content.array_records and not is_parameters:
+            raise PlainMessage(f"the reply to {category!r} holds arrays, which are this client's own")
+        return reply
+
+
+def _train(
+    client: Client,
+    request: bytes,
+    message: Message,
+    context: Context,
+    call_next: ClientAppCallable,
+    memory: Memory,
+) -> tuple[Message, bytes | None]:
+    """Lets the app train, or evaluate, and masks what it replies; an error of the app is passed on."""
+    terms = memory.terms
+    if terms.model and hash_of(message.content) != terms.model:
+        raise NotAgreed("the server sent another model than the one that all clients agreed on")
+    layout = Layout.of(arrays_of(only_arrays(message.content)) if terms.has_arrays else {})
+    if terms.has_arrays:
+        memory.note_training()
+    reply = call_next(message, context)
+    if reply.has_error():
+        memory.forget()
+        return reply, None
+    update = Update.of(reply.content, terms)
+    return reply, mask(client, request, update, layout, terms, memory.params)

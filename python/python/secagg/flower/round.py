@@ -1,0 +1,248 @@
+"""The server's side of one round, over any of Flower's grids."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from logging import DEBUG, INFO, WARNING
+
+import numpy as np
+from flwr.app import Message, RecordDict
+
+from secagg import Abort, Aggregate, SecaggError, Server, new_session_id
+
+from ._flwr import Grid
+from ._records import LOG, RECORD, unwrap, wrap
+from .errors import BadArrays, RoundFailed
+from .layout import Layout, arrays_of, hash_of, only_arrays
+from .settings import Settings
+from .terms import Terms
+from .update import metrics_of
+
+NORM_BIT = "norm_bit"
+"""What Flower's adaptive clipping calls the metric that says whether an update was clipped."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
+"""Seconds between two looks for replies: they grow from the first to the longest."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round gave."""
+
+    arrays: Mapping[str, np.ndarray]
+    """The weighted mean of the survivors' arrays, named, shaped and typed as those that were sent."""
+
+    metrics: Mapping[str, float]
+    """The weighted means of the metrics."""
+
+    total_weight: float
+    """The sum of the survivors' weights."""
+
+    survivors: list[int]
+    """The nodes whose updates are in the means."""
+
+    def metrics_for(self, place: int) -> dict[str, float]:
+        """The metrics that the survivor at this place is said to have: the means.
+
+        Only the norm bit is shared out. Flower's adaptive clipping counts the replies in which it is set, so it is set in
+        as many as the mean says.
+        """
+        metrics = dict(self.metrics)
+        if NORM_BIT in metrics:
+            metrics[NORM_BIT] = int(place < round(metrics[NORM_BIT] * len(self.survivors)))
+        return metrics
+
+
+@dataclass
+class StageReport:
+    """What went by in one stage."""
+
+    stage: str
+    asked: int = 0
+    answered: int = 0
+    seconds: float = 0.0
+    bytes_down: int = 0
+    bytes_up: int = 0
+
+
+@dataclass
+class Round:
+    """One round: the stages in order, each of them over a grid.
+
+    Parameters
+    ----------
+    contents : dict of int to RecordDict
+        What each node is to train on, or to evaluate; sent in the third stage.
+    settings : Settings
+        The parameters, as Flower's users give them.
+    message_type, group_id : str
+        Of all messages of the round.
+    """
+
+    contents: Mapping[int, RecordDict]
+    settings: Settings
+    message_type: str
+    group_id: str
+    weighted_by: str = "num-examples"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    same_model: bool = True
+    has_arrays: bool = True
+    failures: dict[int, str] = field(default_factory=dict)
+    """By node, why it is not in the result, where it has said so."""
+    stages: list[StageReport] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Opens the round.
+
+        Raises
+        ------
+        secagg.Misuse
+            If the parameters do not fit the cohort, the arrays or each other.
+        BadArrays
+            If the contents have no arrays that could be averaged, or different ones.
+        """
+        first = next(iter(self.contents.values()))
+        arrays = arrays_of(only_arrays(first)) if self.has_arrays else {}
+        self.layout = Layout.of(arrays)
+        model = self._model() if self.same_model else ""
+        self.terms = Terms(model, self.weighted_by, self.metrics, self.has_arrays)
+        dimension = self.layout.dimension + len(self.metrics)
+        if dimension == 0:
+            raise BadArrays("there is nothing to average: the model that is sent has no elements")
+        params = self.settings.params(len(self.contents), dimension)
+        encoded = self.terms.encode()
+        self.server = Server(params, new_session_id(), sorted(self.contents), application=encoded)
+
+    def run_stage(self, grid: Grid, timeout: float | None) -> None:
+        """Runs the stage that is open and closes it.
+
+        Raises
+        ------
+        RoundFailed
+            If too few clients have answered, or the round cannot go on for another reason.
+        """
+        report = StageReport(self.server.stage or "", asked=len(self.server.requests))
+        self.stages.append(report)
+        started = time.monotonic()
+        self._exchange(grid, timeout, report)
+        try:
+            self.server.close()
+        except Abort as abort:
+            raise RoundFailed(self._why(abort, report), self.failures) from abort
+        finally:
+            report.seconds = time.monotonic() - started
+            LOG.log(
+                DEBUG, "secure aggregation: %s: %d of %d clients answered in %.2f s",
+                report.stage, report.answered, report.asked, report.seconds,
+            )  # fmt: skip
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a stage is still to be run."""
+        return self.server.stage is not None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the stage to be run is the one in which clients train."""
+        return self.server.stage == "collect_masked_vectors"
+
+    def outcome(self) -> Outcome:
+        """Takes off the masks.
+
+        Raises
+        ------
+        RoundFailed
+            If the sum is none that honest clients can make, or all weights are zero.
+        """
+        try:
+            result = self.server.aggregate(self.layout.vector_dtype)
+        except Abort as abort:
+            raise RoundFailed(f"secure aggregation failed: {abort}", self.failures) from abort
+        self._log(result)
+        bound, dimension = self.settings.clipping_range, self.layout.dimension
+        metrics = metrics_of(result.mean[dimension:].tolist(), self.terms, bound)
+        arrays = self.layout.unflatten(result.mean[:dimension])
+        return Outcome(arrays, metrics, result.total_weight, result.survivors)
+
+    def _model(self) -> str:
+        """The hash of the arrays that all start from. Contents that share their records are hashed once."""
+        distinct = {tuple(map(id, content.values())): content for content in self.contents.values()}
+        hashes = {hash_of(content) for content in distinct.values()}
+        if len(hashes) > 1:
+            raise BadArrays(
+                "nodes are sent different models. If that is meant, say same_model=False here and in the clients' "
+                "SecAggMod(same_model=False)"
+            )
+        return hashes.pop()
+
+    # --- One stage over a grid ---------------------------------------------------------------------
+
+    def _exchange(self, grid: Grid, timeout: float | None, report: StageReport) -> None:
+        messages = [self._message(node, request) for node, request in self.server.requests.items()]
+        report.bytes_down = sum(map(len, self.server.requests.values()))
+        for asked, reply in _replies(grid, messages, timeout):
+            if reply.has_error():
+                self._fail(asked, str(reply.error.reason))
+                continue
+            node = reply.metadata.src_node_id
+            try:
+                answer = unwrap(reply.content)
+                report.bytes_up += len(answer)
+                self.server.receive(node, answer)
+                report.answered += 1
+            except SecaggError as error:
+                self._fail(node, str(error))
+
+    def _message(self, node: int, request: bytes) -> Message:
+        terms = self.terms.encode() if self.server.stage == "setup" else None
+        content = dict(self.contents[node]) if self.is_training else {}
+        record = RecordDict({**content, RECORD: wrap(request, terms)})
+        return Message(record, node, self.message_type, group_id=self.group_id)
+
+    def _fail(self, node: int, reason: str) -> None:
+        self.failures[node] = reason
+        LOG.log(WARNING, "secure aggregation: node %d dropped out: %s", node, reason)
+
+    def _why(self, abort: Abort, report: StageReport) -> str:
+        why = f"secure aggregation failed in {report.stage}: {abort}"
+        if reasons := list(dict.fromkeys(self.failures.values())):
+            why += f". Nodes said: {'; '.join(reasons[:3])}"
+        if report.stage == "setup" and report.answered == 0 and self.failures:
+            why += (
+                ". If no node at all can answer, another mod may stand before secagg_mod, which must be the first: "
+                "mods=[secagg_mod, fixedclipping_mod]"
+            )
+        return why
+
+    def _log(self, result: Aggregate) -> None:
+        LOG.log(
+            INFO, "secure aggregation: the mean of %d of %d clients, in %.2f s",
+            len(result.survivors), len(self.contents), sum(stage.seconds for stage in self.stages),
+        )  # fmt: skip
+        for holder, owner in result.false_shares:
+            LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
+
+
+def _replies(grid: Grid, messages: list[Message], timeout: float | None) -> Iterator[tuple[int, Message]]:
+    """The replies as they come, until all are there or the time is over, each with the node that was asked.
+
+    The SuperLink answers for a node that it gave up, in its own name.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    waiting = set(grid.push_messages(messages))
+    asked = {message.metadata.message_id: message.metadata.dst_node_id for message in messages}
+    messages.clear()
+    pause = FIRST_PAUSE
+    while waiting:
+        for reply in grid.pull_messages(waiting):
+            message_id = reply.metadata.reply_to_message_id
+            waiting.discard(message_id)
+            pause = FIRST_PAUSE
+            yield asked.get(message_id, reply.metadata.src_node_id), reply
+        left = float("inf") if end is None else end - time.monotonic()
+        if not waiting or left <= 0:
+            return
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,0 +1,51 @@
+"""Which strategies can work on an average alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import UnsuitableStrategy
+
+INDIVIDUAL = {
+    "Bulyan": "it compares single updates",
+    "DPFedAvgAdaptive": "it clips single updates on the server",
+    "DPFedAvgFixed": "it clips single updates on the server",
+    "DifferentialPrivacyServerSideAdaptiveClipping": "it clips single updates on the server",
+    "DifferentialPrivacyServerSideFixedClipping": "it clips single updates on the server",
+    "FedMedian": "it takes the median of single updates",
+    "FedTrimmedAvg": "it sorts single updates",
+    "FedXgbBagging": "trees are joined, not averaged",
+    "FedXgbCyclic": "trees are handed on, not averaged",
+    "FedXgbNnAvg": "trees are joined, not averaged",
+    "Krum": "it compares single updates",
+    "MultiKrum": "it compares single updates",
+    "QFedAvg": "it weights single updates by their loss",
+}
+"""Flower's strategies that look at single updates, by the name of their class, and what they do with them."""
+
+HINTS = {
+    "clips": "Clip on the client: DifferentialPrivacyClientSideFixedClipping, and fixedclipping_mod after secagg_mod"
+}
+
+
+def check(strategy: Any) -> None:
+    """Refuses a strategy, or one inside it, that needs the updates of single clients.
+
+    Raises
+    ------
+    UnsuitableStrategy
+        If it is one of Flower's that do, or a class made from it.
+    """
+    while strategy is not None:
+        for base in type(strategy).__mro__:
+            if base.__module__.startswith("flwr.") and base.__name__ in INDIVIDUAL:
+                raise UnsuitableStrategy(_refusal(type(strategy).__name__, INDIVIDUAL[base.__name__]))
+        strategy = getattr(strategy, "strategy", None)
+
+
+def _refusal(name: str, why: str) -> str:
+    hint = next(
+        (hint for word, hint in HINTS.items() if word in why),
+        "Choose one that averages: FedAvg, FedAvgM, FedAdam",
+    )
+    return f"{name} cannot be used with secure aggregation, which hides the updates of single clients: {why}. {hint}"

@@ -1,0 +1,80 @@
+"""What server and clients agree on, beside the protocol's parameters.
+
+The encoded terms are the *application bytes* of the round: they are part of its context hash, so the
+masks of clients that were told different terms do not cancel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from .errors import NotAgreed
+
+NUM_EXAMPLES = "num-examples"
+"""The metric that Flower's strategies weight by, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of one round."""
+
+    model: str
+    """The hash of the arrays that training starts from; empty if clients start from different ones."""
+
+    weighted_by: str
+    """The metric that holds the weight of an update. Legacy replies say ``num_examples`` whatever this is."""
+
+    metrics: Mapping[str, float]
+    """The metrics that are averaged under the mask, each with the largest absolute value it may have."""
+
+    has_arrays: bool = True
+    """Whether the round averages arrays at all, or metrics alone."""
+
+    def encode(self) -> bytes:
+        """The terms as bytes: equal terms give equal bytes."""
+        fields = {**vars(self), "metrics": dict(self.metrics)}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> Terms:
+        """The terms of these bytes.
+
+        Raises
+        ------
+        NotAgreed
+            If they are none.
+        """
+        try:
+            terms = cls(**json.loads(encoded))
+            terms._check()
+        except (ValueError, TypeError, AttributeError) as error:
+            raise NotAgreed(f"the server's terms cannot be read: {error}") from error
+        return terms
+
+    def _check(self) -> None:
+        texts = (self.model, self.weighted_by)
+        if not all(isinstance(text, str) for text in texts) or type(self.has_arrays) is not bool:
+            raise TypeError("a field has another type")
+        if any(type(bound) is not float or not bound > 0 for bound in self.metrics.values()):
+            raise TypeError("a metric's bound is no positive number")
+
+
+def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict[str, float]:
+    """Metrics with their bounds; those that are given without one get `default`.
+
+    Raises
+    ------
+    ValueError
+        For a bound that is not a positive number.
+    """
+    if isinstance(metrics, str):
+        raise TypeError(f"metrics are a mapping or a list of names, not the string {metrics!r}")
+    if not isinstance(metrics, Mapping):
+        metrics = dict.fromkeys(metrics, default)
+    for name, bound in metrics.items():
+        if not (isfinite(bound) and bound > 0):
+            raise ValueError(f"the bound of metric {name!r} must be above zero, not {bound}")
+    return {name: float(bound) for name, bound in metrics.items()}

@@ -1,0 +1,298 @@
+"""Secure aggregation for Flower's legacy server: fit workflows, by Flower's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from logging import ERROR, INFO
+from typing import cast
+
+from flwr.app import Context, MessageType, RecordDict
+from flwr.common import Code, FitRes, Parameters, Status, ndarrays_to_parameters
+from flwr.server import LegacyContext
+from flwr.server.client_proxy import ClientProxy
+
+from secagg import Misuse
+
+from . import strategies
+from ._flwr import Grid, recorddict_compat
+from ._records import LOG
+from .errors import RoundFailed
+from .round import Outcome, Round
+from .settings import Settings
+from .terms import bounds
+
+CONFIG, PARAMETERS, CURRENT_ROUND = "config", "parameters", "current_round"
+"""Where Flower's default workflow keeps the round's number and the model."""
+
+
+@dataclass
+class WorkflowState:
+    """What the stages of one round hand on to each other."""
+
+    nid_to_proxies: dict[int, ClientProxy] = field(default_factory=dict)
+    nid_to_fitins: dict[int, RecordDict] = field(default_factory=dict)
+    sampled_node_ids: set[int] = field(default_factory=set)
+    active_node_ids: set[int] = field(default_factory=set)
+    failures: list[BaseException] = field(default_factory=list)
+    round: Round | None = None
+    outcome: Outcome | None = None
+
+    def opened(self) -> Round:
+        """The round that the setup stage has opened.
+
+        Raises
+        ------
+        secagg.Misuse
+            If it has not: a setup stage of one's own must call that of its base.
+        """
+        if self.round is None:
+            raise Misuse("no round is open: setup_stage must call super().setup_stage")
+        return self.round
+
+
+class SecAggPlusWorkflow:
+    """The fit workflow of SecAgg+: the strategy's `aggregate_fit` gets the weighted mean, and nothing else.
+
+    ``DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(num_shares=5, reconstruction_threshold=3))``, with `secaggplus_mod`
+    among the clients' mods. Four stages: *setup*, *share keys*, *collect masked vectors* (the clients train),
+    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean in the dtypes of the model, a fair part of the
+    total ``num_examples``, and the averages of `metrics`; what a client itself said of these is not known to the server.
+
+    A round that cannot finish calls `aggregate_fit` without results and with its failures, as Flower does when no client
+    answers, and says why in the log: the model stays as it is.
+
+    Parameters
+    ----------
+    num_shares : int or float
+        Neighbours of each client, with which it shares its secrets: a count, or a fraction of the cohort.
+    reconstruction_threshold : int or float
+        Shares that recover a secret: a count, or a fraction of the shares.
+    max_weight : float
+        The largest ``num_examples`` of a client. Precision falls as ``max_weight / num_examples``; a client that is
+        above it drops out.
+    clipping_range : float
+        Parameters are clipped to plus or minus this.
+    quantization_range : int
+        Levels into which the clipping range is quantized.
+    modulus_range : int
+        The modulus of all sums, a power of two that holds ``clients * (quantization_range - 1)``.
+    timeout : float or None
+        Seconds that each stage waits for replies; None to wait for all of them, or for Flower to give nodes up.
+    metrics : mapping of str to float, or sequence of str
+        Metrics of the clients' ``FitRes`` to average under the mask, each with the largest absolute value it may have
+        (`clipping_range` unless given). All others are dropped.
+    same_model : bool
+        Whether all clients start from the same model, which they then check.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For parameters that no round could have.
+    """
+
+    def __init__(
+        self,
+        num_shares: int | float,
+        reconstruction_threshold: int | float,
+        *,
+        max_weight: float = 1000.0,
+        clipping_range: float = 8.0,
+        quantization_range: int = 4194304,
+        modulus_range: int = 4294967296,
+        timeout: float | None = None,
+        metrics: Mapping[str, float] | Sequence[str] = (),
+        same_model: bool = True,
+    ) -> None:
+        self.num_shares = num_shares
+        self.reconstruction_threshold = reconstruction_threshold
+        self.max_weight = max_weight
+        self.clipping_range = clipping_range
+        self.quantization_range = quantization_range
+        self.modulus_range = modulus_range
+        self.timeout = timeout
+        self.metrics = bounds(metrics, self.settings.clipping_range)
+        self.same_model = same_model
+
+    @property
+    def settings(self) -> Settings:
+        """The parameters, checked.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For parameters that no round could have.
+        """
+        return Settings(
+            self.num_shares,
+            self.reconstruction_threshold,
+            self.max_weight,
+            self.clipping_range,
+            self.quantization_range,
+            self.modulus_range,
+            self.timeout,
+        )
+
+    def __call__(self, grid: Grid, context: Context) -> None:
+        """Runs one round.
+
+        Raises
+        ------
+        TypeError
+            If the context is no legacy one, or the strategy needs the updates of single clients.
+        secagg.Misuse
+            If the parameters do not fit the cohort or the model.
+        """
+        if not isinstance(context, LegacyContext):
+            raise TypeError(f"Expect a LegacyContext, but get {type(context).__name__}.")
+        strategies.check(context.strategy)
+        state = WorkflowState()
+        stages = (
+            self.setup_stage,
+            self.share_keys_stage,
+            self.collect_masked_vectors_stage,
+            self.unmask_stage,
+        )
+        for stage in stages:
+            if not stage(grid, context, state):
+                self._give_up(context, state)
+                return
+
+    def setup_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
+        """Lets the strategy choose clients, opens the round, and collects their public keys."""
+        parameters = recorddict_compat.arrayrecord_to_parameters(
+            context.state.array_records[PARAMETERS], keep_input=True
+        )
+        instructions = context.strategy.configure_fit(
+            _current_round(context), parameters, context.client_manager
+        )
+        if not instructions:
+            LOG.log(INFO, "configure_fit: no clients selected, cancel")
+            return False
+        for proxy, fitins in instructions:
+            state.nid_to_proxies[proxy.node_id] = proxy
+            state.nid_to_fitins[proxy.node_id] = recorddict_compat.fitins_to_recorddict(fitins, True)
+        state.sampled_node_ids = set(state.nid_to_proxies)
+        state.round = self._open(context, state)
+        return self._run_stage(grid, state)
+
+    def share_keys_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
+        """Hands out the neighbours' public keys, and collects the sealed shares of the clients' secrets."""
+        return self._run_stage(grid, state)
+
+    def collect_masked_vectors_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
+        """Hands out shares and instructions to train, and adds up the masked updates as they come."""
+        return self._run_stage(grid, state)
+
+    def unmask_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
+        """Collects what takes the masks off, and gives the mean to the strategy."""
+        if not self._run_stage(grid, state):
+            return False
+        try:
+            state.outcome = outcome = state.opened().outcome()
+        except RoundFailed as error:
+            state.failures.append(error)
+            return False
+        self._aggregate(context, state, _results(state, outcome))
+        return True
+
+    def _open(self, context: LegacyContext, state: WorkflowState) -> Round:
+        return Round(
+            state.nid_to_fitins,
+            self.settings,
+            MessageType.TRAIN,
+            str(_current_round(context)),
+            metrics=self.metrics,
+            same_model=self.same_model,
+        )
+
+    def _run_stage(self, grid: Grid, state: WorkflowState) -> bool:
+        round_ = state.opened()
+        try:
+            round_.run_stage(grid, self.settings.timeout)
+        except RoundFailed as error:
+            state.failures.append(error)
+            return False
+        state.active_node_ids = set(round_.server.requests)
+        return True
+
+    def _give_up(self, context: LegacyContext, state: WorkflowState) -> None:
+        """Tells the log and the strategy that there is nothing to aggregate."""
+        if state.round is None:
+            return
+        for error in state.failures:
+            LOG.log(ERROR, "%s", error)
+        self._aggregate(context, state, [])
+
+    def _aggregate(
+        self,
+        context: LegacyContext,
+        state: WorkflowState,
+        results: list[tuple[ClientProxy, FitRes]],
+    ) -> None:
+        said = map(Exception, state.opened().failures.values())
+        failures: list[tuple[ClientProxy, FitRes] | BaseException] = [*state.failures, *said]
+        LOG.log(INFO, "aggregate_fit: received %s results and %s failures", len(results), len(failures))
+        current_round = _current_round(context)
+        parameters, metrics = context.strategy.aggregate_fit(current_round, results, failures)
+        if parameters:
+            record = recorddict_compat.parameters_to_arrayrecord(parameters, True)
+            context.state.array_records[PARAMETERS] = record
+            context.history.add_metrics_distributed_fit(server_round=current_round, metrics=metrics)
+
+
+class SecAggWorkflow(SecAggPlusWorkflow):
+    """The fit workflow of SecAgg: every client shares its secrets with all others.
+
+    ``DefaultWorkflow(fit_workflow=SecAggWorkflow(reconstruction_threshold=0.67))``, with `secagg_mod` among the clients' mods. In
+    all else it is `SecAggPlusWorkflow`, whose other parameters it takes too.
+
+    Parameters
+    ----------
+    reconstruction_threshold : int or float
+        Shares that recover a secret: a count, or a fraction of the shares.
+    """
+
+    def __init__(
+        self,
+        reconstruction_threshold: int | float,
+        *,
+        max_weight: float = 1000.0,
+        clipping_range: float = 8.0,
+        quantization_range: int = 4194304,
+        modulus_range: int = 4294967296,
+        timeout: float | None = None,
+        metrics: Mapping[str, float] | Sequence[str] = (),
+        same_model: bool = True,
+    ) -> None:
+        super().__init__(
+            1.0,
+            reconstruction_threshold,
+            max_weight=max_weight,
+            clipping_range=clipping_range,
+            quantization_range=quantization_range,
+            modulus_range=modulus_range,
+            timeout=timeout,
+            metrics=metrics,
+            same_model=same_model,
+        )
+
+
+def _current_round(context: LegacyContext) -> int:
+    return cast(int, context.state.config_records[CONFIG][CURRENT_ROUND])
+
+
+def _results(state: WorkflowState, outcome: Outcome) -> list[tuple[ClientProxy, FitRes]]:
+    """The mean in every survivor's name, as strategies expect results."""
+    parameters = ndarrays_to_parameters(list(outcome.arrays.values()))
+    return [
+        (state.nid_to_proxies[node], _fitres(parameters, place, outcome))
+        for place, node in enumerate(outcome.survivors)
+    ]
+
+
+def _fitres(parameters: Parameters, place: int, outcome: Outcome) -> FitRes:
+    """Examples are shared out, in parts that differ by one at most: who had how many is hidden."""
+    total, clients = round(outcome.total_weight), len(outcome.survivors)
+    examples = total // clients + (place < total % clients)
+    return FitRes(Status(Code.OK, ""), parameters, examples, dict(outcome.metrics_for(place)))

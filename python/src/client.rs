@@ -1,0 +1,250 @@
+//! One client in one round.
+
+use core::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use secagg::client::{Persistent, Setup};
+use secagg::kernels::Real;
+use secagg::{ClientId, Stage, Store};
+
+use crate::arguments::{NO_BYTES, Whole, stage_name};
+use crate::arrays::{Update, with_update};
+use crate::errors::{misuse, not_restored, refused, unanswered};
+use crate::identity::{Directory, Identity, StateKey, rng};
+use crate::policy::Policy;
+use crate::threads::{backend, compute};
+
+/// One client in one round, at whatever stage.
+///
+/// With a `state_key`, each answer is preceded by a new sealed `state`, from which `Client.restore` goes
+/// on in any process. Keep the newest state and no other, before the answer is given away.
+#[pyclass(frozen, module = "secagg")]
+#[derive(Debug)]
+pub(crate) struct Client {
+    seat: Mutex<Seat>,
+    /// Where a persistent client keeps its state.
+    memory: Option<Memory>,
+}
+
+#[derive(Debug)]
+enum Seat {
+    Forgetful(secagg::Client),
+    Persistent(Persistent<Memory>),
+}
+
+/// The state that was kept last.
+#[derive(Clone, Debug, Default)]
+struct Memory(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Store for Memory {
+    type Error = Infallible;
+
+    fn replace(&mut self, state: &[u8]) -> Result<(), Infallible> {
+        *locked(&self.0) = Some(state.to_vec());
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Client {
+    /// A client at the start of a round.
+    ///
+    /// Parameters
+    /// ----------
+    /// id : int
+    ///     Its name in the cohort, from 0 to ``2**64 - 1``.
+    /// application : bytes
+    ///     What all clients must agree on, for example the hash of the global model and the number of the
+    ///     round. Clients with other bytes refuse.
+    /// policy : Policy or None
+    ///     Floors that the server cannot lower.
+    /// identity, directory
+    ///     Both, or neither. Needed for rounds against an active server.
+    /// state_key : StateKey or None
+    ///     With it, `state` is kept.
+    /// backend : str or None
+    ///     The kernels' backend; None for the fastest here.
+    #[new]
+    #[pyo3(signature = (
+        id, *, application=NO_BYTES, policy=None, identity=None, directory=None, state_key=None, backend=None
+    ), text_signature = "(id, *, application=b'', policy=None, identity=None, directory=None, \
+        state_key=None, backend=None)")]
+    fn new(
+        id: Whole<u64>,
+        application: &[u8],
+        policy: Option<&Policy>,
+        identity: Option<&Identity>,
+        directory: Option<&Directory>,
+        state_key: Option<&StateKey>,
+        backend: Option<&str>,
+    ) -> PyResult<Self> {
+        let mut setup =
+            Setup::new(ClientId(id.0)).application(application).backend(self::backend(backend)?);
+        if let Some(Policy(policy)) = policy {
+            setup = setup.policy(*policy);
+        }
+        if let Some((identity, directory)) = credentials(identity, directory)? {
+            setup = setup.identity(identity, directory);
+        }
+        Ok(Self::seated(setup, state_key))
+    }
+
+    /// The client whose `state` this is.
+    ///
+    /// Raises
+    /// ------
+    /// RestoreError
+    ///     For bytes that no client kept under this key, and without an identity or directory that is needed.
+    #[staticmethod]
+    #[pyo3(signature = (state, state_key, *, identity=None, directory=None))]
+    fn restore(
+        py: Python<'_>,
+        state: &[u8],
+        state_key: &StateKey,
+        identity: Option<&Identity>,
+        directory: Option<&Directory>,
+    ) -> PyResult<Self> {
+        let (credentials, key) = (credentials(identity, directory)?, state_key.0.clone());
+        let memory = Memory(Arc::new(Mutex::new(Some(state.to_vec()))));
+        let store = memory.clone();
+        let client = py.detach(|| Persistent::restore(state, credentials, key, store));
+        let seat = Mutex::new(Seat::Persistent(client.map_err(not_restored)?));
+        Ok(Self { seat, memory: Some(memory) })
+    }
+
+    /// The stage that the client waits in; None once it has finished or left the round.
+    #[getter]
+    fn stage(&self, py: Python<'_>) -> Option<&'static str> {
+        py.detach(|| locked(&self.seat).stage()).map(stage_name)
+    }
+
+    /// The sealed state after the last answer or refusal; None without a state key, and before the first.
+    ///
+    /// It holds all secrets of the round, under the key, and the last answer.
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let memory = self.memory.as_ref()?;
+        let state = py.detach(|| locked(&memory.0).clone());
+        state.map(|state| PyBytes::new(py, &state))
+    }
+
+    /// Answers one message of the server. The GIL is released.
+    ///
+    /// A client with a state key that is asked the same again repeats its answer to the letter.
+    ///
+    /// Parameters
+    /// ----------
+    /// request : bytes
+    ///     The message.
+    /// weight : float
+    ///     The weight of the update. Used in the stage "collect_masked_vectors" alone, as is `update`.
+    /// update : ndarray of float32 or float64
+    ///     One dimension, contiguous, as long as the round's dimension. It is read in place: no other
+    ///     thread may write to it meanwhile.
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///     The answer.
+    ///
+    /// Raises
+    /// ------
+    /// ServerMisbehaved
+    ///     The server sent no message of this stage, or broke a rule. The client has left the round.
+    /// BadUpdate
+    ///     The update cannot be masked. The client has left the round.
+    /// Misuse
+    ///     The client has finished, or lacks an identity, or got no update where one is due.
+    /// Stale
+    ///     The request was answered before the last one; the client goes on.
+    /// TypeError, ValueError
+    ///     The update has another dtype, or is not contiguous; the client goes on.
+    #[pyo3(signature = (request, weight=0.0, update=None))]
+    #[allow(clippy::needless_pass_by_value)] // The array's borrow lasts as long as the call.
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        request: &[u8],
+        weight: f64,
+        update: Option<Update<'py>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let reply = match &update {
+            Some(update) => with_update!(*update, update => compute(py, || {
+                locked(&self.seat).answer(request, weight, update)
+            }))?,
+            None => compute(py, || locked(&self.seat).answer_without_update(request))?,
+        }?;
+        Ok(PyBytes::new(py, &reply))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("Client(stage={})", self.stage(py).unwrap_or("None"))
+    }
+}
+
+impl Client {
+    fn seated(setup: Setup, state_key: Option<&StateKey>) -> Self {
+        let memory = state_key.map(|_| Memory::default());
+        let seat = match (state_key, memory.clone()) {
+            (Some(StateKey(key)), Some(store)) => {
+                Seat::Persistent(Persistent::new(setup, key.clone(), store))
+            }
+            _ => Seat::Forgetful(secagg::Client::Setup(setup)),
+        };
+        Self { seat: Mutex::new(seat), memory }
+    }
+}
+
+impl Seat {
+    fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Forgetful(client) => client.stage(),
+            Self::Persistent(client) => client.stage(),
+        }
+    }
+
+    fn answer<F: Real>(&mut self, request: &[u8], weight: f64, update: &[F]) -> PyResult<Vec<u8>> {
+        match self {
+            Self::Persistent(client) => {
+                client.answer(request, weight, update, &mut rng()).map_err(unanswered)
+            }
+            Self::Forgetful(client) => {
+                let client = std::mem::replace(client, secagg::Client::Finished);
+                let answered = client.answer(request, weight, update, &mut rng());
+                let (next, reply) = answered.map_err(refused)?;
+                *self = Self::Forgetful(next);
+                Ok(reply)
+            }
+        }
+    }
+
+    /// A client that is about to mask nothing would be lost to the round; one that repeats an answer needs no update.
+    fn answer_without_update(&mut self, request: &[u8]) -> PyResult<Vec<u8>> {
+        let stage = Stage::CollectMaskedVectors;
+        if self.stage() == Some(stage) && request.get(1) == Some(&(FROM_SERVER | stage.number())) {
+            return Err(misuse("Update", "this stage masks an update: give one, with its weight"));
+        }
+        self.answer::<f32>(request, 0.0, &[])
+    }
+}
+
+/// The bit of a message's kind that says who sends it.
+const FROM_SERVER: u8 = 0x80;
+
+fn credentials(
+    identity: Option<&Identity>,
+    directory: Option<&Directory>,
+) -> PyResult<Option<(secagg::Identity, secagg::Directory)>> {
+    match (identity, directory) {
+        (Some(identity), Some(directory)) => Ok(Some((identity.0.clone(), directory.0.clone()))),
+        (None, None) => Ok(None),
+        _ => Err(misuse("NoIdentity", "give both an identity and a directory, or neither")),
+    }
+}
+
+/// A call that panicked has left a sound client or none.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

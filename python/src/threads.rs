@@ -1,0 +1,75 @@
+//! The threads that compute, and the instructions that they use.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use secagg_kernels::Backend;
+
+use crate::errors::misuse;
+
+/// One pool for each process: threads do not survive a fork, and a pool without threads would wait for ever.
+static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
+
+/// Runs `work` without the interpreter's lock, on this process's threads.
+pub(crate) fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
+    py.detach(|| Ok(pool()?.install(work)))
+}
+
+/// Sets how many threads this process computes with.
+///
+/// Parameters
+/// ----------
+/// threads : int or None
+///     None for one per core, or as many as the environment variable ``RAYON_NUM_THREADS`` says.
+#[pyfunction]
+pub(crate) fn set_threads(py: Python<'_>, threads: Option<usize>) -> PyResult<()> {
+    if threads == Some(0) {
+        return Err(misuse("Threads", "0 threads compute nothing: give 1 or more, or None"));
+    }
+    py.detach(|| {
+        let threads = build(threads)?;
+        replace(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner), threads);
+        Ok(())
+    })
+}
+
+/// The backends that this machine can run, the fastest first.
+#[pyfunction]
+pub(crate) fn backends() -> Vec<&'static str> {
+    Backend::available().map(Backend::name).collect()
+}
+
+/// The backend of a name, or the fastest here.
+pub(crate) fn backend(name: Option<&str>) -> PyResult<Backend> {
+    let Some(name) = name else { return Ok(Backend::detect()) };
+    name.parse().map_err(|error| misuse("Backend", error))
+}
+
+fn pool() -> PyResult<Arc<ThreadPool>> {
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((owner, threads)) = &*pool
+        && *owner == std::process::id()
+    {
+        return Ok(Arc::clone(threads));
+    }
+    let threads = build(None)?;
+    replace(&mut pool, Arc::clone(&threads));
+    Ok(threads)
+}
+
+/// The threads of a pool that was inherited are in another process: it is not told to end them.
+fn replace(pool: &mut Option<(u32, Arc<ThreadPool>)>, threads: Arc<ThreadPool>) {
+    let process = std::process::id();
+    if let Some(inherited) = pool.replace((process, threads)).filter(|(owner, _)| *owner != process)
+    {
+        std::mem::forget(inherited);
+    }
+}
+
+fn build(threads: Option<usize>) -> PyResult<Arc<ThreadPool>> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .thread_name(|thread| format!("secagg-{thread}"));
+    pool.build().map(Arc::new).map_err(|error| misuse("Threads", error))
+}

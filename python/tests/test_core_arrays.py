@@ -1,0 +1,395 @@
+"""Arrays at the border: which are taken, which are refused and in which words, and that none is copied or changed unasked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import secagg
+from numpy.typing import NDArray
+from rounds import STATE_KEY, Cohort, collecting
+from secagg import Client, Params, Server, kernels
+
+SEED = bytes(range(32))
+WORDS = (np.uint16, np.uint32, np.uint64)
+
+
+def plan(masks: int = 2) -> kernels.MaskPlan:
+    return kernels.MaskPlan("aes-128-ctr", [(bytes([i]) * 32, (-1) ** i) for i in range(masks)])
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+# --- Lanes that are written --------------------------------------------------------------------------------
+
+Write = Callable[[Any], None]
+WRITES: dict[str, Write] = {
+    "apply": lambda lanes: plan().apply(lanes),
+    "unpack": lambda lanes: kernels.unpack(bytes(16), 16, lanes),
+    "unpack_add": lambda lanes: kernels.unpack_add(bytes(16), 16, lanes),
+    "quantize": lambda lanes: kernels.Quantizer(quantization_range=100).quantize(
+        1.0, np.zeros(7), lanes, seed=SEED
+    ),
+    "expand": lambda out: kernels.expand("chacha20", SEED, out),
+}
+
+
+def dtype_of(name: str) -> Any:
+    return np.uint8 if name == "expand" else np.uint32
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_arrays_that_cannot_be_written(name: str) -> None:
+    write, dtype = WRITES[name], dtype_of(name)
+    refused: list[tuple[type[Exception], str, Any]] = [
+        (TypeError, "a numpy array of uint.* is due, and not <class 'list'>", [0] * 8),
+        (TypeError, "is due, and not <class 'bytes'>", bytes(8)),
+        (TypeError, "is due, and not of int64", np.zeros(8, np.int64)),
+        (TypeError, "is due, and not of float32", np.zeros(8, np.float32)),
+        (TypeError, "is due, and not of >u", np.zeros(8, ">u4")),
+        (ValueError, "one dimension is due, and not of 2", np.zeros((2, 4), dtype)),
+        (ValueError, "one dimension is due, and not of 0", np.zeros((), dtype)),
+        (ValueError, "not contiguous", np.zeros(16, dtype)[::2]),
+        (ValueError, "not contiguous", np.zeros(8, dtype)[::-1]),
+        (ValueError, "read-only", read_only(np.zeros(8, dtype))),
+    ]
+    if dtype != np.uint8:
+        misaligned = np.zeros(33, np.uint8)[1:].view(dtype)
+        refused.append((ValueError, "not contiguous", misaligned))
+    for error, message, array in refused:
+        before = np.array(array)
+        with pytest.raises(error, match=message):
+            write(array)
+        np.testing.assert_array_equal(array, before)
+    array = np.zeros(8, dtype)
+    view = array[:]
+    write(view)
+    assert view is not array and (array.any() or name in ("unpack", "unpack_add"))
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_masks_come_and_go_in_place(word: Any) -> None:
+    lanes: NDArray[Any] = np.arange(5000, dtype=word)
+    plan().apply(lanes)
+    assert (lanes != np.arange(5000, dtype=word)).mean() > 0.99
+    negative = kernels.MaskPlan(
+        "aes-128-ctr", [(bytes([0]) * 32, -1), (bytes([1]) * 32, 1)]
+    )
+    negative.apply(lanes[:4000])
+    negative.apply(lanes[4000:], first_lane=4000)
+    np.testing.assert_array_equal(lanes, np.arange(5000, dtype=word))
+
+
+@pytest.mark.parametrize("prg", kernels.PRGS)
+def test_a_mask_is_its_seeds_keystream(prg: Any) -> None:
+    stream = np.zeros(8000, np.uint8)
+    kernels.expand(prg, SEED, stream)
+    part = np.zeros(1000, np.uint8)
+    kernels.expand(prg, SEED, part, first_byte=5001)
+    np.testing.assert_array_equal(part, stream[5001:6001])
+    for word in WORDS:
+        lanes = np.zeros(500, word)
+        kernels.MaskPlan(prg, [(SEED, 1)]).apply(lanes, first_lane=100)
+        np.testing.assert_array_equal(lanes, stream.view(word)[100:600])
+
+
+def test_every_backend_says_the_same() -> None:
+    expected = np.zeros(10_000, np.uint32)
+    plan(5).apply(expected, backend="portable")
+    for backend in kernels.backends():
+        lanes = np.zeros(10_000, np.uint32)
+        plan(5).apply(lanes, backend=backend)
+        np.testing.assert_array_equal(lanes, expected)
+
+
+def test_plans_that_are_none() -> None:
+    assert len(plan(0)) == 0 and plan().prg == "aes-128-ctr"
+    assert len(kernels.MaskPlan.from_bytes(plan(3).to_bytes())) == 3
+    with pytest.raises(secagg.Misuse, match="32 bytes, and not 31"):
+        kernels.MaskPlan("chacha20", [(bytes(31), 1)])
+    with pytest.raises(secagg.Misuse, match="1, to add, or -1"):
+        kernels.MaskPlan("chacha20", [(bytes(32), 0)])
+    with pytest.raises(secagg.Misuse, match="are no plan"):
+        kernels.MaskPlan.from_bytes(b"\x01\x02")
+    with pytest.raises(secagg.Misuse, match="keystream"):
+        plan().apply(np.zeros(8, np.uint32), first_lane=2**34)
+    with pytest.raises(TypeError, match="pickle"):
+        __import__("pickle").dumps(plan())
+
+
+# --- Packing and quantizing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("width", [1, 5, 12, 16, 20, 32, 33, 64])
+def test_packing_keeps_the_low_bits(word: Any, width: int) -> None:
+    lanes = np.random.default_rng(width).integers(0, np.iinfo(word).max, 101, word, endpoint=True)
+    if width > np.iinfo(word).bits:
+        with pytest.raises(secagg.Misuse, match="does not hold"):
+            kernels.pack(lanes, width)
+        return
+    packed = kernels.pack(lanes, width)
+    assert len(packed) == kernels.packed_len(101, width)
+    low = lanes & word(2**width - 1)
+    bits = sum(int(lane) << (i * width) for i, lane in enumerate(low))
+    assert int.from_bytes(packed, "little") == bits
+    out = np.full(101, 7, word)
+    kernels.unpack(packed, width, out)
+    np.testing.assert_array_equal(out, low)
+    kernels.unpack_add(np.frombuffer(packed, np.uint8), width, out)
+    np.testing.assert_array_equal(out, low + low)
+
+
+def test_bytes_that_are_not_packed_lanes() -> None:
+    out = np.zeros(3, np.uint16)
+    for unpack in (kernels.unpack, kernels.unpack_add):
+        with pytest.raises(secagg.Misuse, match="4 bytes where the packed lanes take 5"):
+            unpack(bytes(4), 12, out)
+        with pytest.raises(secagg.Misuse, match="unused bits"):
+            unpack(b"\0\0\0\0\xf0", 12, out)
+        with pytest.raises(secagg.Misuse, match="from 1 to 64"):
+            unpack(bytes(4), 0, out)
+        with pytest.raises(TypeError, match="uint8"):
+            unpack(np.zeros(5, np.int8), 12, out)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="bytes"):
+            unpack("text", 12, out)  # type: ignore[arg-type]
+    assert not out.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("word, width", [(np.uint32, 32), (np.uint64, 40)])
+def test_a_sum_of_quantized_updates_is_their_mean(dtype: Any, word: Any, width: int) -> None:
+    quantizer = kernels.Quantizer(4.0, 2**20, 100.0)
+    random, total = np.random.default_rng(2), np.zeros(301, word)
+    updates = random.normal(0, 1, (3, 300)).astype(dtype)
+    for client, update in enumerate(updates):
+        lanes = np.zeros(301, word)
+        quantizer.quantize(10.0 * (client + 1), update, lanes, seed=bytes([client]) * 32)
+        total += lanes
+    mean, weight = quantizer.dequantize(total, 3, width=width, dtype=dtype)
+    assert weight == 60.0 and mean.dtype == dtype
+    expected = np.average(updates.astype(np.float64), axis=0, weights=[10, 20, 30])
+    assert np.abs(mean - expected).max() <= quantizer.error_bound(3, 60.0) + 1e-6
+    with pytest.raises(secagg.Misuse, match="outside of what the clients' weights allow"):
+        quantizer.dequantize(~total, 3, width=width)
+    with pytest.raises(secagg.Misuse, match="not the smallest"):
+        quantizer.dequantize(total, 3, width=16)
+
+
+def test_quantizers_that_are_none() -> None:
+    for arguments in ((0.0,), (8.0, 1), (8.0, 2**49), (8.0, 4, -1.0)):
+        with pytest.raises(secagg.Misuse):
+            kernels.Quantizer(*arguments)
+    assert kernels.Quantizer.largest_for(32, 1000) == 4_294_968
+    assert kernels.Quantizer.largest_for(2, 1000) is None
+    assert kernels.Quantizer() == kernels.Quantizer(8.0, 2**22, 1000.0)
+
+
+# --- Updates -----------------------------------------------------------------------------------------------
+
+
+def test_updates_that_are_not_taken_leave_the_client_where_it_was() -> None:
+    _, client, request = masking(8)
+    refused: list[tuple[type[Exception], str, Any]] = [
+        (TypeError, "is due, and not <class 'list'>", [0.0] * 8),
+        (TypeError, "is due, and not of float16", np.zeros(8, np.float16)),
+        (TypeError, "is due, and not of int64", np.zeros(8, np.int64)),
+        (TypeError, "is due, and not of complex", np.zeros(8, np.complex64)),
+        (TypeError, "is due, and not of >f4", np.zeros(8, ">f4")),
+        (TypeError, "is due, and not of object", np.zeros(8, object)),
+        (ValueError, "one dimension is due, and not of 2", np.zeros((2, 4))),
+        (ValueError, "one dimension is due, and not of 0", np.zeros(())),
+        (ValueError, "not contiguous", np.zeros(16)[::2]),
+        (ValueError, "not contiguous", np.zeros((8, 2), order="C")[:, 0]),
+    ]
+    for error, message, update in refused:
+        with pytest.raises(error, match=message):
+            client.answer(request, 1.0, update)
+        assert client.stage == "collect_masked_vectors"
+    update = read_only(np.linspace(-1, 1, 8))
+    client.answer(request, 1.0, update)
+    np.testing.assert_array_equal(update, np.linspace(-1, 1, 8))
+
+
+def masking(dimension: int) -> tuple[Server, Client, bytes]:
+    """A client that is asked for its masked vector."""
+    cohort = Cohort(Params.secagg(3, dimension, 2))
+    server = cohort.server()
+    clients = {client: cohort.client(client) for client in cohort.ids}
+    while server.stage != "collect_masked_vectors":
+        for client, request in server.requests.items():
+            server.receive(client, clients[client].answer(request))
+        server.close()
+    return server, clients[1], server.requests[1]
+
+
+def test_messages_are_bytes() -> None:
+    server, client, request = masking(8)
+    for other in (bytearray(request), memoryview(request), request.hex()):
+        with pytest.raises(TypeError):
+            client.answer(other, 1.0, np.zeros(8))  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            server.receive(1, other)  # type: ignore[arg-type]
+
+
+# --- Threads and processes ---------------------------------------------------------------------------------
+
+BIG = 1 << 20
+UPDATE = np.zeros(BIG - 1)
+
+
+@pytest.fixture(scope="module")
+def big_round() -> tuple[Server, Client, bytes, dict[int, bytes]]:
+    cohort = Cohort(Params.secagg(3, BIG, 2))
+    server, _, answers = collecting(cohort)
+    _, client, request = masking(BIG)
+    return server, client, request, answers
+
+
+@pytest.fixture
+def ticks() -> Iterator[list[int]]:
+    """Counts in another thread, which runs only while this one lets go of the interpreter's lock."""
+    count, stop = [0], threading.Event()
+
+    def tick() -> None:
+        while not stop.is_set():
+            count[0] += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=tick)
+    sys.setswitchinterval(3600)
+    thread.start()
+    try:
+        yield count
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+# With arrays that are there: making and copying large ones lets go of the lock by itself.
+LONG_CALLS: dict[str, Callable[[NDArray[Any], NDArray[Any], Server], object]] = {
+    "apply": lambda lanes, _, __: plan(4).apply(lanes),
+    "expand": lambda _, out, __: kernels.expand("aes-128-ctr", SEED, out),
+    "pack": lambda lanes, _, __: kernels.pack(lanes, 29),
+    "unpack": lambda lanes, data, _: kernels.unpack(data, 32, lanes),
+    "unpack_add": lambda lanes, data, _: kernels.unpack_add(data, 32, lanes),
+    "quantize": lambda lanes, _, __: kernels.Quantizer().quantize(1.0, UPDATE, lanes, seed=SEED),
+    "save": lambda _, __, server: server.save(STATE_KEY),
+}
+
+
+@pytest.mark.parametrize("name", LONG_CALLS)
+def test_long_calls_let_other_threads_run(name: str, big_round: Any, ticks: list[int]) -> None:
+    lanes, data = np.zeros(BIG, np.uint32), np.zeros(4 * BIG, np.uint8)
+    before = ticks[0]
+    # On a busy machine the other thread may come too late for one call, but not for all.
+    for _ in range(1000):
+        LONG_CALLS[name](lanes, data, big_round[0])
+        if ticks[0] > before:
+            return
+    pytest.fail("the interpreter's lock was never let go")
+
+
+def test_masking_and_receiving_let_other_threads_run(big_round: Any, ticks: list[int]) -> None:
+    server, client, request, answers = big_round
+    update = np.zeros(BIG, np.float32)
+    before = ticks[0]
+    client.answer(request, 1.0, update)
+    masked = ticks[0]
+    for client in answers:
+        server.receive(client, answers[client])
+    assert before < masked < ticks[0]
+
+
+def test_one_array_is_not_written_by_two_calls_at_once() -> None:
+    lanes = np.zeros(1 << 22, np.uint32)
+    masks, errors = plan(64), []
+
+    def apply() -> None:
+        try:
+            masks.apply(lanes)
+        except ValueError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=apply) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = np.zeros(1 << 12, np.uint32)
+    for _ in range(2 - len(errors)):
+        masks.apply(expected)
+    np.testing.assert_array_equal(lanes[: 1 << 12], expected)
+    assert set(errors) <= {"another call is using the array"}
+
+
+def test_a_server_takes_messages_from_many_threads() -> None:
+    cohort = Cohort(Params.secagg(20, 5000, 11))
+    server, clients, answers = collecting(cohort)
+    threads = [threading.Thread(target=server.receive, args=answer) for answer in answers.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.waiting_for == []
+    server.close()
+    for client, request in server.requests.items():
+        server.receive(client, clients[client].answer(request))
+    server.close()
+    assert server.aggregate().survivors == list(range(1, 21))
+
+
+FORK = """
+import os, signal, numpy as np
+from secagg import kernels
+plan = kernels.MaskPlan("chacha20", [(bytes(32), 1)])
+here, there = np.zeros(1 << 20, np.uint32), np.zeros(1 << 20, np.uint32)
+plan.apply(here)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    plan.apply(there)
+    os._exit(0 if (here == there).all() else 1)
+_, status = os.waitpid(child, 0)
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_computes() -> None:
+    done = subprocess.run([sys.executable, "-c", FORK], timeout=120, check=False)
+    assert done.returncode == 0
+
+
+def test_threads_are_counted() -> None:
+    lanes, expected = np.zeros(BIG, np.uint32), np.zeros(BIG, np.uint32)
+    plan().apply(expected)
+    try:
+        kernels.set_threads(3)
+        plan().apply(lanes)
+        np.testing.assert_array_equal(lanes, expected)
+        names = {name for name in threads_of_this_process() if name.startswith("secagg-")}
+        assert {"secagg-0", "secagg-1", "secagg-2"} <= names
+        with pytest.raises(secagg.Misuse, match="0 threads compute nothing"):
+            kernels.set_threads(0)
+    finally:
+        kernels.set_threads(None)
+
+
+def threads_of_this_process() -> list[str]:
+    tasks = "/proc/self/task"
+    if not os.path.isdir(tasks):
+        pytest.skip("this system does not list threads")
+    return [open(f"{tasks}/{task}/comm").read().strip() for task in os.listdir(tasks)]
