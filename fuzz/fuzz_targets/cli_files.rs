@@ -4,64 +4,24 @@
 #![no_main]
 
 use std::fs;
-use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use secagg_cli::files::{self, Dtype, FileError, Format, Layout, TensorSpec, Update, Values};
+use secagg_fuzz::arrays::{Archive, Name, Tensor, Value};
 use tempfile::TempDir;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 const EXTENSIONS: [&str; 3] = ["safetensors", "npy", "npz"];
 
 /// What deflate can do at best.
 const EXPANSION: usize = 1032;
 
-/// An archive that is sound, whatever its entries are: no mutation gets a checksum right.
-#[derive(Arbitrary, Debug)]
-struct Archive {
-    entries: Vec<(Name, Contents, bool)>,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Name {
-    Array(u8),
-    Any(String),
-}
-
-#[derive(Arbitrary, Debug)]
-enum Contents {
-    Any(Vec<u8>),
-    Array { version: u8, header: String, data: Vec<u8> },
-    Tensor(Tensor),
-}
-
-/// An array as numpy would write it.
-#[derive(Arbitrary, Clone, Debug)]
-struct Tensor {
-    kind: Kind,
-    big_endian: bool,
-    column_major: bool,
-    shape: [u8; 3],
-    dimensions: u8,
-    data: Vec<u8>,
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Kind {
-    F16,
-    Bf16,
-    F32,
-    F64,
-}
-
 /// A layout and values of a caller's own.
 #[derive(Arbitrary, Debug)]
 struct Made {
     tensors: Vec<(Name, Tensor)>,
-    values: Vec<f64>,
+    values: Vec<Value>,
     double: bool,
 }
 
@@ -69,11 +29,14 @@ fuzz_target!(|input: &[u8]| {
     let Some((&mode, rest)) = input.split_first() else { return };
     let folder = folder();
     match mode % 5 {
-        mode @ 0..3 => check_file(&folder, EXTENSIONS[usize::from(mode)], rest),
+        mode @ 0..3 => {
+            check_file(&folder, EXTENSIONS[usize::from(mode)], rest);
+        }
         3 => {
-            let made = Archive::arbitrary_take_rest(Unstructured::new(rest));
-            let Some(bytes) = made.ok().and_then(|archive| archive.bytes()) else { return };
-            check_file(&folder, "npz", &bytes);
+            let Ok(made) = Archive::arbitrary_take_rest(Unstructured::new(rest)) else { return };
+            let Some(bytes) = made.bytes() else { return };
+            let update = check_file(&folder, "npz", &bytes);
+            update.iter().for_each(|update| check_order(&made, update));
         }
         _ => {
             let Ok(made) = Made::arbitrary_take_rest(Unstructured::new(rest)) else { return };
@@ -89,7 +52,7 @@ fn folder() -> TempDir {
     folder.expect("a temporary folder")
 }
 
-fn check_file(folder: &TempDir, extension: &str, bytes: &[u8]) {
+fn check_file(folder: &TempDir, extension: &str, bytes: &[u8]) -> Option<Update> {
     let path = folder.path().join("update").with_extension(extension);
     fs::write(&path, bytes).expect("room for a file");
     let (layout, read) = (files::read_layout(&path), files::read(&path));
@@ -98,8 +61,22 @@ fn check_file(folder: &TempDir, extension: &str, bytes: &[u8]) {
             assert_eq!(layout.expect("what can be read whole has a layout"), update.layout);
             check_length(&update, bytes.len() * if extension == "npz" { EXPANSION } else { 1 });
             check_update(folder, &update);
+            Some(update)
         }
-        Err(error) => check_refusal(&error, layout.is_ok()),
+        Err(error) => {
+            check_refusal(&error, layout.is_ok());
+            None
+        }
+    }
+}
+
+/// Arrays of every byte order and memory order hold their elements in row-major order.
+fn check_order(archive: &Archive, update: &Update) {
+    for (name, tensor) in archive.tensors() {
+        let found = update.layout.ranges().find(|(spec, _)| spec.name == name);
+        let (spec, range) = found.expect("an entry of the archive");
+        assert_eq!((&spec.shape, spec.dtype), (&tensor.shape(), tensor.dtype_in_numpy()));
+        assert_eq!(update.values.widened(range), tensor.elements());
     }
 }
 
@@ -188,7 +165,7 @@ fn check_made(folder: &TempDir, made: &Made) {
     let spec = |(name, tensor): &(Name, Tensor)| TensorSpec {
         name: name.text(),
         shape: tensor.shape(),
-        dtype: tensor.kind.dtype(),
+        dtype: tensor.dtype(),
     };
     let specs: Vec<_> = made.tensors.iter().take(6).map(spec).collect();
     let Ok(layout) = Layout::new(&path, Format::Npz, specs) else { return };
@@ -196,7 +173,7 @@ fn check_made(folder: &TempDir, made: &Made) {
     if layout.elements() > 10_000 {
         return;
     }
-    let values = made.values.iter().copied().chain([0.5]).cycle().take(layout.elements());
+    let values = made.values.iter().map(Value::get).chain([0.5]).cycle().take(layout.elements());
     let values = if made.double {
         Values::F64(values.collect())
     } else {
@@ -220,7 +197,8 @@ fn check_rounded(layout: &Layout, values: &Values, read: &Update) {
         let (wanted, found) = (values.widened(range.clone()), read.values.widened(range));
         for (wanted, found) in wanted.into_iter().zip(found) {
             let (digits, smallest) = precision(spec.dtype);
-            let most = (wanted.abs() * 2_f64.powi(-digits)).max(smallest / 2.0);
+            let exponent = (wanted.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+            let most = 2_f64.powi(exponent - digits).max(smallest / 2.0);
             assert!((wanted - found).abs() <= most, "{wanted:e} became {found:e}");
         }
     }
@@ -242,84 +220,5 @@ fn largest(dtype: Dtype) -> f64 {
         Dtype::Bf16 => f64::from(f32::from_bits(0x7f7f_0000)),
         Dtype::F32 => f32::MAX.into(),
         Dtype::F64 => f64::MAX,
-    }
-}
-
-impl Archive {
-    /// `None` for entries that make no archive, such as two of one name.
-    fn bytes(&self) -> Option<Vec<u8>> {
-        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, contents, deflated) in self.entries.iter().take(6) {
-            let method =
-                if *deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
-            let options = SimpleFileOptions::default().compression_method(method);
-            archive.start_file(format!("{}.npy", name.text()), options).ok()?;
-            archive.write_all(&contents.bytes()).ok()?;
-        }
-        Some(archive.finish().ok()?.into_inner())
-    }
-}
-
-impl Name {
-    fn text(&self) -> String {
-        match self {
-            Self::Array(number) => format!("arr_{number}"),
-            Self::Any(name) => name.clone(),
-        }
-    }
-}
-
-impl Contents {
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Any(bytes) => bytes.clone(),
-            Self::Array { version, header, data } => array(*version, header, data),
-            Self::Tensor(tensor) => tensor.bytes(),
-        }
-    }
-}
-
-fn array(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
-    let length = header.len() as u32;
-    let short = (length as u16).to_le_bytes();
-    let long = length.to_le_bytes();
-    let length = if version == 1 { &short[..] } else { &long[..] };
-    [b"\x93NUMPY", &[version, 0][..], length, header.as_bytes(), data].concat()
-}
-
-impl Tensor {
-    fn shape(&self) -> Vec<usize> {
-        let dimensions = usize::from(self.dimensions) % 4;
-        self.shape[..dimensions].iter().map(|&extent| usize::from(extent) % 20).collect()
-    }
-
-    /// The data are repeated, or cut, to the length that the shape asks for.
-    fn bytes(&self) -> Vec<u8> {
-        let (letter, width) = match self.kind {
-            Kind::F16 | Kind::Bf16 => ("f2", 2),
-            Kind::F32 => ("f4", 4),
-            Kind::F64 => ("f8", 8),
-        };
-        let order = if self.big_endian { '>' } else { '<' };
-        let fortran = if self.column_major { "True" } else { "False" };
-        let shape = self.shape();
-        let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
-        let header = format!(
-            "{{'descr': '{order}{letter}', 'fortran_order': {fortran}, 'shape': ({extents})}}\n"
-        );
-        let len = shape.iter().product::<usize>() * width;
-        let data = self.data.iter().copied().chain([0]).cycle().take(len).collect::<Vec<_>>();
-        array(1, &header, &data)
-    }
-}
-
-impl Kind {
-    fn dtype(self) -> Dtype {
-        match self {
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::Bf16,
-            Self::F32 => Dtype::F32,
-            Self::F64 => Dtype::F64,
-        }
     }
 }

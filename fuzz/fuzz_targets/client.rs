@@ -3,55 +3,27 @@
 //! or goes below its policy; and one to whom nobody lies answers.
 #![no_main]
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use secagg::client::{Persistent, PersistentError, Setup};
-use secagg::{ClientId, Directory, Identity, Policy, StateKey, Store, ThreatModel};
+use secagg::ClientId;
 use secagg_fuzz::one_thread;
 use secagg_fuzz::round::Terms;
+use secagg_fuzz::seat::{CLIENTS, DIRECTORY, Floors, Seat};
 use secagg_fuzz::twist::Twist;
-use secagg_fuzz::witness::{Truth, Witness};
+use secagg_fuzz::witness::Truth;
 use secagg_fuzz::world::World;
-use secagg_tests::{APPLICATION, identity};
-
-/// Clients are named 1 to 8, and the larger cohort has them all.
-const CLIENTS: u64 = 8;
-
-/// Made once, as they cost more than what is asked of them.
-static IDENTITIES: LazyLock<BTreeMap<ClientId, Identity>> = LazyLock::new(|| {
-    (1..=CLIENTS).map(ClientId).map(|client| (client, identity(client))).collect()
-});
-
-static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
-    let entries = IDENTITIES.iter().map(|(client, identity)| (*client, identity.verifying_key()));
-    Directory::new(entries).expect("ids differ, and so do identities")
-});
 
 #[derive(Arbitrary, Debug)]
 struct Input {
     /// Two proposals of parameters under one session id.
     terms: [Terms; 2],
+    /// Of every other client.
     policies: [Option<Floors>; 2],
     acts: Vec<Act>,
-}
-
-/// Of the policy of every other client.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-struct Floors {
-    cohort_size: u8,
-    threshold: u8,
-    neighbours: u8,
-    survivors: u8,
-    corrupted: u8,
-    active: bool,
-    dimension: u8,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -100,43 +72,6 @@ enum Act {
     },
 }
 
-/// A file that holds one state, on a disk that may be full once.
-#[derive(Clone, Default)]
-struct Shelf(Rc<RefCell<(Vec<u8>, bool)>>);
-
-impl Store for Shelf {
-    type Error = ();
-
-    fn replace(&mut self, state: &[u8]) -> Result<(), ()> {
-        let (kept, is_full) = &mut *self.0.borrow_mut();
-        if core::mem::take(is_full) {
-            return Err(());
-        }
-        *kept = state.to_vec();
-        Ok(())
-    }
-}
-
-struct Seat {
-    id: ClientId,
-    client: Persistent<Shelf>,
-    shelf: Shelf,
-    setup: Setup,
-    witness: Witness,
-    update: (f64, Vec<f64>),
-    /// The one story that it was told, as that story is.
-    told: Told,
-    has_floors: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Told {
-    Nothing,
-    /// By its number.
-    Story(usize),
-    Lies,
-}
-
 struct Story {
     world: World,
     /// Its clients answered nobody else, and nobody answers for them.
@@ -166,7 +101,10 @@ impl Play {
             Story { world, is_pure: true }
         };
         let stories = input.terms.iter().map(story).collect();
-        let seat = |client| (client, Seat::new(client, input));
+        let seat = |client: ClientId| {
+            let floors = input.policies[(client.0 % 2) as usize];
+            (client, Seat::new(client, floors, input.terms[0].update(client)))
+        };
         let seats = (1..=CLIENTS).map(ClientId).map(seat).collect();
         let (truth, requests, answers) = (Truth::default(), Vec::new(), Vec::new());
         let rng = ChaCha20Rng::seed_from_u64(3);
@@ -205,7 +143,7 @@ impl Play {
                 self.lie(client_of(*client), bytes);
             }
             Act::Kill { client } => self.seat(client_of(*client)).kill(),
-            Act::Full { client } => self.seat(client_of(*client)).shelf.0.borrow_mut().1 = true,
+            Act::Full { client } => self.seat(client_of(*client)).fill_disk(),
         }
     }
 
@@ -230,11 +168,7 @@ impl Play {
     /// A client is told what the story has for it, and the story hears the answer.
     fn exchange(&mut self, at: usize, client: ClientId, request: &[u8]) {
         let seat = self.seat(client);
-        let full = seat.shelf.0.borrow().1;
-        if seat.told == Told::Nothing {
-            seat.told = Told::Story(at);
-        }
-        let is_told_the_truth = seat.told == Told::Story(at) && !seat.has_floors;
+        let (full, is_told_the_truth) = (seat.has_full_disk(), seat.is_faithful_to(at));
         let answer = self.question(client, request);
         let story = &mut self.stories[at];
         story.is_pure &= is_told_the_truth;
@@ -280,70 +214,19 @@ impl Play {
 
     /// Asks a client something that no story has for it, for all that it knows.
     fn lie(&mut self, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
-        self.seat(client).told = Told::Lies;
+        self.seat(client).is_lied_to();
         self.question(client, request)
     }
 
     fn question(&mut self, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
         self.requests.push(request.to_vec());
         let seat = self.seats.get_mut(&client).expect("a client from 1 to 8");
-        let (weight, update) = &seat.update;
-        let answer = seat.client.answer(request, *weight, update, &mut self.rng);
-        if let Err(PersistentError::Refused(_)) = answer {
-            seat.told = Told::Lies;
-        }
-        let answer = answer.ok()?;
-        seat.witness.hear(&mut self.truth, request, &answer);
+        let answer = seat.answer(request, &mut self.truth, &mut self.rng)?;
         self.answers.push((client, answer.clone()));
         Some(answer)
     }
 }
 
-impl Seat {
-    fn new(id: ClientId, input: &Input) -> Self {
-        let floors = input.policies[(id.0 % 2) as usize];
-        let policy = floors.map_or_else(Policy::default, Floors::policy);
-        let setup = Setup::new(id).application(APPLICATION).policy(policy);
-        let setup = setup.identity(IDENTITIES[&id].clone(), DIRECTORY.clone());
-        let shelf = Shelf::default();
-        let client = Persistent::new(setup.clone(), key(), shelf.clone());
-        let (witness, update) = (Witness::new(id, policy), input.terms[0].update(id));
-        let (told, has_floors) = (Told::Nothing, floors.is_some());
-        Self { id, client, shelf, setup, witness, update, told, has_floors }
-    }
-
-    /// The process ends, and another one goes on from what was kept, if anything was.
-    fn kill(&mut self) {
-        let (setup, shelf) = (self.setup.clone(), self.shelf.clone());
-        let kept = shelf.0.borrow().0.clone();
-        self.client = if kept.is_empty() {
-            Persistent::new(setup, key(), shelf)
-        } else {
-            let credentials = (IDENTITIES[&self.id].clone(), DIRECTORY.clone());
-            Persistent::restore(&kept, Some(credentials), key(), shelf).expect("what it kept")
-        };
-    }
-}
-
-impl Floors {
-    fn policy(self) -> Policy {
-        let floor = |floor: u8| u32::from(floor % 8);
-        Policy {
-            min_cohort_size: floor(self.cohort_size),
-            min_threshold: floor(self.threshold),
-            min_neighbours: floor(self.neighbours),
-            min_survivors: floor(self.survivors),
-            threat_model: ThreatModel::ALL[usize::from(self.active)],
-            min_corrupted_neighbours: floor(self.corrupted),
-            max_dimension: usize::from(self.dimension % 8),
-        }
-    }
-}
-
 fn client_of(number: u8) -> ClientId {
     ClientId(1 + u64::from(number) % CLIENTS)
-}
-
-fn key() -> StateKey {
-    StateKey::from_bytes([9; 32])
 }

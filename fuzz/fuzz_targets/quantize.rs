@@ -4,6 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use secagg_fuzz::number::{Levels, Number};
 use secagg_fuzz::{Generator, Mask, one_thread, plan_of};
 use secagg_kernels::{
     Accumulator, Backend, ClientPass, ClientPassError, Lane, MAX_QUANTIZATION_RANGE, MaskPlan,
@@ -34,35 +35,6 @@ struct Client {
     /// Of the largest weight; else `weight` as it is.
     relative: bool,
     update: Vec<Number>,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Levels {
-    Any(u64),
-    /// 2^bits, or next to it.
-    Power {
-        bits: u8,
-        off: i8,
-    },
-}
-
-/// Floats that mean something come up more often than among arbitrary bits.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Number {
-    Any(f64),
-    Small {
-        sixteenths: i16,
-    },
-    Decimal {
-        digits: i16,
-        exponent: i8,
-    },
-    /// A part of one.
-    Part(u32),
-    Infinite {
-        negative: bool,
-    },
-    Nan,
 }
 
 fuzz_target!(init: one_thread(), |input: Input| {
@@ -324,37 +296,5 @@ impl Client {
         let weight = self.weight.get() * if self.relative { w_max } else { 1.0 };
         let update = self.update.iter().map(|x| F::from_f64(x.within(c))).collect();
         (weight, update)
-    }
-}
-
-impl Levels {
-    fn get(&self) -> u64 {
-        match *self {
-            Self::Any(levels) => levels,
-            Self::Power { bits, off } => (1_u64 << (bits % 50)).saturating_add_signed(off.into()),
-        }
-    }
-}
-
-impl Number {
-    fn get(self) -> f64 {
-        match self {
-            Self::Any(x) => x,
-            Self::Small { sixteenths } => f64::from(sixteenths) / 16.0,
-            Self::Decimal { digits, exponent } => {
-                f64::from(digits) * 10_f64.powi(i32::from(exponent) % 105)
-            }
-            Self::Part(part) => f64::from(part) / f64::from(u32::MAX),
-            Self::Infinite { negative: true } => f64::NEG_INFINITY,
-            Self::Infinite { negative: false } => f64::INFINITY,
-            Self::Nan => f64::NAN,
-        }
-    }
-
-    fn within(self, range: f64) -> f64 {
-        match self {
-            Self::Small { .. } | Self::Part(_) => self.get() * range,
-            _ => self.get(),
-        }
     }
 }

@@ -2,9 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arrays;
 pub mod ending;
+pub mod number;
 pub mod round;
 pub mod schedule;
+pub mod seat;
 pub mod twist;
 pub mod verdict;
 pub mod witness;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::vectors::{array, list, number, numbers, parsed};
 
@@ -35,6 +37,18 @@ fn graphs_are_regular_symmetric_and_connected() {
             }
             assert_eq!(reached(&graph), len as usize);
         }
+    }
+}
+
+proptest! {
+    /// The same for cohorts of any size, which the test above tries out only to 16.
+    #[test]
+    fn larger_graphs_are_so_too(len in 3..400_u32, degree in 2..400_u32, seed: u8) {
+        let graph = seeded(len, degree, seed);
+        let odd = degree % 2 == 1 && len % 2 == 1;
+        prop_assert_eq!(graph.degree(), (degree + u32::from(odd)).min(len - 1) as usize);
+        (0..len as usize).for_each(|client| assert_neighbours(&graph, client));
+        prop_assert_eq!(reached(&graph), len as usize);
     }
 }
 

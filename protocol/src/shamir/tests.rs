@@ -91,7 +91,72 @@ fn a_share_says_nothing_in_debug() {
     assert_eq!(format!("{:?}", Share([0x5a; SHARE_LEN])), "Share(..)");
 }
 
+fn sum(a: &[u8; SHARE_LEN], b: &[u8; SHARE_LEN]) -> [u8; SHARE_LEN] {
+    core::array::from_fn(|at| a[at] ^ b[at])
+}
+
+/// Zero, one, words of one bit, and any.
+fn element() -> impl Strategy<Value = FieldElement> {
+    let number = prop_oneof![
+        1 => Just(0),
+        1 => Just(ONE),
+        2 => (0..128).prop_map(|bit| 1_u128 << bit),
+        6 => any::<u128>(),
+    ];
+    number.prop_map(FieldElement::from)
+}
+
 proptest! {
+    #[test]
+    fn dot_and_sum_make_a_field(a in element(), b in element(), c in element()) {
+        let same = |left: FieldElement, right: FieldElement| u128::from(left) == u128::from(right);
+        let zero = FieldElement::default();
+        prop_assert!(same((a + b) + c, a + (b + c)) && same((a * b) * c, a * (b * c)));
+        prop_assert!(same(a + b, b + a) && same(a * b, b * a));
+        prop_assert!(same(a + zero, a) && same(a * one(), a) && same(a + a, zero));
+        prop_assert!(same(a * (b + c), a * b + a * c));
+        prop_assert!(is_zero(a) || same(a * invert(a), one()));
+        prop_assert_eq!(is_zero(a * b), is_zero(a) || is_zero(b));
+        let mut inverses: Vec<_> = [a, b, c].into_iter().filter(|&a| !is_zero(a)).collect();
+        let before = inverses.clone();
+        invert_all(&mut inverses);
+        prop_assert!(before.iter().zip(&inverses).all(|(&a, &inverse)| same(a * inverse, one())));
+    }
+
+    /// Shares of two secrets, added, are shares of the sum; whoever the holders are.
+    #[test]
+    fn sharing_is_linear(
+        secrets: [[u8; SHARE_LEN]; 2],
+        ids in prop::collection::btree_set(any::<u64>(), 2..12),
+        seeds: [u64; 2],
+    ) {
+        let holders = holders(ids);
+        let deal = |at: usize| {
+            split(&secrets[at], 2, &holders, &mut ChaCha20Rng::seed_from_u64(seeds[at]))
+        };
+        let both = deal(0).into_iter().zip(deal(1));
+        let sums: Vec<_> = both.map(|(a, b)| Share(sum(&a.0, &b.0))).collect();
+        let basis = LagrangeBasis::new(&holders);
+        prop_assert_eq!(*basis.recover(sums.iter()), sum(&secrets[0], &secrets[1]));
+    }
+
+    /// Whichever `threshold` of the holders come, and in whatever order.
+    #[test]
+    fn any_of_the_holders_recover(
+        secret: [u8; SHARE_LEN],
+        ids in prop::collection::btree_set(any::<u64>(), 2..20),
+        order in Just((0..20_usize).collect::<Vec<_>>()).prop_shuffle(),
+        part in 0.0..1.0,
+        seed: u64,
+    ) {
+        let holders = holders(ids);
+        let threshold = 2 + (part * (holders.len() - 2) as f64) as usize;
+        let shares = split(&secret, threshold, &holders, &mut ChaCha20Rng::seed_from_u64(seed));
+        let come = order.into_iter().filter(|&at| at < holders.len()).take(threshold);
+        let (chosen, held): (Vec<_>, Vec<_>) = come.map(|at| (holders[at], &shares[at])).unzip();
+        prop_assert_eq!(*LagrangeBasis::new(&chosen).recover(held.into_iter()), secret);
+    }
+
     #[test]
     fn splitting_then_recovering_is_identity(
         secret: [u8; SHARE_LEN],
