@@ -1,6 +1,6 @@
-//! Running cargo.
+//! Running cargo and other programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Failure, Outcome};
@@ -21,11 +21,13 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 
 /// Shows a command, runs it, and fails if it does.
 pub(crate) fn run(mut command: Command) -> Outcome {
-    let words = command.get_args().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    println!("$ cargo {words}");
+    let arguments = command.get_args().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = format!("{} {arguments}", program.to_string_lossy());
+    println!("$ {words}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Chore(format!("cargo {words}: {status}"))),
-        Err(error) => Err(Failure::Chore(format!("cargo {words} did not start: {error}"))),
+        Ok(status) => Err(Failure::Chore(format!("{words}: {status}"))),
+        Err(error) => Err(Failure::Chore(format!("{words} did not start: {error}"))),
     }
 }
