@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod assurance;
 mod chores;
 mod coverage;
 mod fuzz;
@@ -32,6 +33,14 @@ Chores:
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
   aarch64               the kernels' tests for aarch64, emulated: wants that target of Rust, and Debian's
                         qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross
+  constant-time         valgrind follows secrets through kernels and whole rounds: wants valgrind 3.19 or later
+  timing [MEASUREMENTS] the clock compares secrets on every backend of this machine, 20,000 times each unless told
+  asan                  the tests of kernels and protocol with AddressSanitizer, on x86-64 Linux
+  miri [TARGET]         some tests under Miri, for big-endian s390x unless told: wants a nightly toolchain with
+                        miri and rust-src
+  targets               kernels and protocol compiled for wasm32, and their tests on i686 and emulated s390x: wants
+                        those targets of Rust, and Debian's gcc-i686-linux-gnu, libc6-dev-i386-cross,
+                        gcc-s390x-linux-gnu, libc6-dev-s390x-cross and qemu-user
   ci                    what of the above continuous integration runs, each timed; stops at the first that
                         fails, and says what was not run since a tool is missing
   help                  this page
@@ -98,6 +107,13 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["fuzz", target, seconds] => fuzz::long(target, parse_seconds(seconds)?),
         ["fuzz-repeat", target, file] => fuzz::repeat(target, file),
         ["aarch64"] => chores::aarch64(),
+        ["constant-time"] => assurance::constant_time(),
+        ["timing"] => assurance::timing("20000"),
+        ["timing", measurements] => assurance::timing(measurements),
+        ["asan"] => assurance::asan(),
+        ["miri"] => assurance::miri("s390x-unknown-linux-gnu"),
+        ["miri", target] => assurance::miri(target),
+        ["targets"] => assurance::targets(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),
         [chore, ..] => Err(Failure::Usage(format!("there is no chore like this: {chore}"))),

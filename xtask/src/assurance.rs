@@ -1,0 +1,122 @@
+//! Chores that look at the programs from below: what time depends on, what memory holds, how other machines run them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::Outcome;
+use crate::run::{cargo, root, run};
+
+/// As fast as the release profile, but for what takes its time to build, and with the names that valgrind tells.
+const PROFILE: &str = "smoke";
+
+/// Valgrind follows secrets through the kernels and through whole rounds.
+pub(crate) fn constant_time() -> Outcome {
+    build("constant-time")?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.current_dir(root()).args(["--quiet", "--error-limit=no", "--num-callers=24"]);
+    valgrind.arg("--suppressions=assurance/constant_time/public.supp");
+    valgrind.arg(Path::new("target").join(PROFILE).join("constant-time"));
+    // One thread, so that each error falls to the case that makes it.
+    valgrind.env("RAYON_NUM_THREADS", "1");
+    run(valgrind)
+}
+
+/// The clock compares secrets, on every backend of this machine.
+pub(crate) fn timing(measurements: &str) -> Outcome {
+    build("timing")?;
+    let mut timing = Command::new(root().join("target").join(PROFILE).join("timing"));
+    timing.arg(measurements).env("RAYON_NUM_THREADS", "1");
+    run(timing)
+}
+
+fn build(program: &str) -> Outcome {
+    // Where the program is found does not depend on where else cargo is told to build.
+    let mut command = cargo(&["build", "--package", "secagg-assurance", "--profile", PROFILE]);
+    command.args(["--bin", program, "--target-dir", "target"]);
+    run(command)
+}
+
+/// The tests of kernels and protocol with AddressSanitizer.
+pub(crate) fn asan() -> Outcome {
+    let mut command = cargo(&["test", "--tests", "--target", "x86_64-unknown-linux-gnu"]);
+    command.args([
+        "--package",
+        "secagg-kernels",
+        "--package",
+        "secagg",
+        "--package",
+        "secagg-tests",
+    ]);
+    command.args(["--target-dir", "target/asan"]);
+    command.env("RUSTFLAGS", "-Zsanitizer=address").env("RUSTC_BOOTSTRAP", "1");
+    run(command)
+}
+
+/// Tests that Miri ends in minutes: what has `unsafe` in the portable kernels, and the protocol without elliptic curves.
+const MIRI: [(&str, &[&str]); 2] = [
+    ("secagg-kernels", &["arch::memory", "arch::generic::pack", "modulus", "seed"]),
+    ("secagg", &["shamir::tests", "wire", "graph::tests::ring", "sealed::tests"]),
+];
+
+/// Miri, as this machine and as others would run it. A nightly toolchain has it, with the standard library's source.
+pub(crate) fn miri(target: &str) -> Outcome {
+    for (package, tests) in MIRI {
+        let mut command = Command::new("cargo");
+        command.current_dir(root()).args(["+nightly", "miri", "test", "--lib"]);
+        command.args(["--target-dir", "target/miri", "--target", target, "--package", package]);
+        command.arg("--").args(tests);
+        command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", "2");
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+        run(command)?;
+    }
+    Ok(())
+}
+
+/// Other machines that are run here: a target of Rust, Debian's compiler to link with, and what else it takes.
+struct Machine {
+    target: &'static str,
+    linker: &'static str,
+    runner: &'static str,
+    flags: &'static str,
+}
+
+/// 32 bits, run by this CPU itself with its C library linked in; and big-endian, emulated.
+const MACHINES: [Machine; 2] = [
+    Machine {
+        target: "i686-unknown-linux-gnu",
+        linker: "i686-linux-gnu-gcc",
+        runner: "env",
+        flags: "-Ctarget-feature=+crt-static",
+    },
+    Machine {
+        target: "s390x-unknown-linux-gnu",
+        linker: "s390x-linux-gnu-gcc",
+        runner: "qemu-s390x -L /usr/s390x-linux-gnu",
+        flags: "",
+    },
+];
+
+/// The tests of kernels and protocol on 32 bits and on a big-endian machine. On wasm32 they are compiled, and not run.
+pub(crate) fn targets() -> Outcome {
+    wasm()?;
+    MACHINES.iter().try_for_each(Machine::test)
+}
+
+/// Kernels and protocol compiled for browsers.
+pub(crate) fn wasm() -> Outcome {
+    let target = ["check", "--target", "wasm32-unknown-unknown"];
+    run(cargo(&[&target[..], &["--package", "secagg-kernels", "--package", "secagg"]].concat()))
+}
+
+impl Machine {
+    fn test(&self) -> Outcome {
+        let name = self.target.replace('-', "_").to_uppercase();
+        let mut command = cargo(&["test", "--lib", "--tests", "--target", self.target]);
+        command.args(["--package", "secagg-kernels", "--package", "secagg"]);
+        command.env(format!("CARGO_TARGET_{name}_LINKER"), self.linker);
+        command.env(format!("CARGO_TARGET_{name}_RUNNER"), self.runner);
+        command.env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), self.flags);
+        command.env("EXPECT_BACKENDS", "portable");
+        run(command)
+    }
+}
