@@ -140,7 +140,7 @@ proptest! {
         quantizer.quantize(backend, prg, &seed, weight, &update, &mut lanes).expect("it is sound");
         // The weight as it was rounded, which is what elements are multiplied by.
         let counted = lanes[0] as f64 / quantizer.weight_scale() / quantizer.max_weight();
-        let exact = (1.0 + element.clamp(-1.0, 1.0) * counted) / 2.0 * top;
+        let exact = f64::midpoint(1.0, element.clamp(-1.0, 1.0) * counted) * top;
         let arithmetic = top * 2_f64.powi(-50);
         let errors = lanes[1..].iter().map(|&lane| lane as f64 - exact);
         prop_assert!(errors.clone().all(|error| error.abs() <= 1.0 + 2.0 * arithmetic));
