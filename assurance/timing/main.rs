@@ -26,12 +26,14 @@ const ATTEMPTS: usize = 3;
 /// Of both classes together, unless told.
 const MEASUREMENTS: usize = 20_000;
 
+type Run = dyn FnMut(&[u8]);
+
 /// Something whose time is taken.
 struct Case {
     name: String,
     /// The secret of one class; that of the other is random, and as long.
     fixed: Vec<u8>,
-    run: Box<dyn FnMut(&[u8])>,
+    run: Box<Run>,
     leaks: bool,
 }
 
