@@ -59,7 +59,7 @@ fn without_top_bit(mut bytes: [u8; 32]) -> [u8; 32] {
 }
 
 fn pack_lanes(backend: Backend) {
-    let mut lanes = [0x0123_4567_u32; LANES];
+    let mut lanes = vec![0x0123_4567_u32; LANES];
     conceal(&mut lanes);
     for width in [1, 7, 20, 31, 32] {
         let modulus = Modulus::from_width(width).expect("a width");

@@ -60,8 +60,8 @@ fn round(mut play: Play) {
 
 /// Takes the masks off. The sum is what everyone may know.
 fn read(play: &Play, recovered: Recovered) {
-    let (mut sum, plan, reading) = recovered.into_parts();
-    sum.apply(play.backend, &plan).expect("far from the masks' end");
+    let (mut sum, masks, reading) = recovered.into_parts();
+    sum.apply(play.backend, &masks).expect("far from the masks' end");
     let mut bytes = Vec::new();
     sum.append_packed(play.backend, &mut bytes);
     disclose(&bytes);

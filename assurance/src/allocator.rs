@@ -115,7 +115,9 @@ pub fn seek(needle: &[u8; NEEDLE]) -> usize {
 /// Looks for nothing any more, and answers what was found.
 pub fn finds() -> Vec<Find> {
     SOUGHT.store(0, SeqCst);
-    FILTER.iter().for_each(|word| word.store(0, SeqCst));
+    for word in &FILTER {
+        word.store(0, SeqCst);
+    }
     mem::take(&mut FOUND.lock().expect("no panic while it is held"))
 }
 

@@ -225,10 +225,10 @@ impl<'a, W: Watch> Table<'a, W> {
             return stage;
         }
         let (key, draws) = (&self.play.state_key, self.draws.iter().sum::<u64>());
-        let state = stage.save(outgoing, key, &mut ChaCha20Rng::seed_from_u64(draws | 1 << 62));
+        let kept = stage.save(outgoing, key, &mut ChaCha20Rng::seed_from_u64(draws | 1 << 62));
         drop(stage);
-        self.watch.kept(&state);
-        S::restore(&state, key, self.play.directory.as_ref()).expect("what was kept").0
+        self.watch.kept(&kept);
+        S::restore(&kept, key, self.play.directory.as_ref()).expect("what was kept").0
     }
 }
 
