@@ -7,6 +7,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{MaskPlan, Masks, Sign};
+use crate::prg::{Aegis128X4Key, Aes128CtrKey, ChaCha20Key};
 use crate::{Prg, Seed, UnknownPrg};
 
 /// Bytes of a sign and a seed.
@@ -47,9 +48,9 @@ impl MaskPlan {
         let mut bytes = Zeroizing::new(Vec::with_capacity(1 + self.len() * MASK_LEN));
         bytes.push(self.prg().id());
         match &self.masks {
-            Masks::Aes128Ctr(masks) => append(&mut bytes, masks, |key| key.seed()),
-            Masks::ChaCha20(masks) => append(&mut bytes, masks, |key| key.seed()),
-            Masks::Aegis128X4(masks) => append(&mut bytes, masks, |key| key.seed()),
+            Masks::Aes128Ctr(masks) => append(&mut bytes, masks, Aes128CtrKey::seed),
+            Masks::ChaCha20(masks) => append(&mut bytes, masks, ChaCha20Key::seed),
+            Masks::Aegis128X4(masks) => append(&mut bytes, masks, Aegis128X4Key::seed),
         }
         bytes
     }
