@@ -53,6 +53,7 @@ macro_rules! limits {
 limits!(u32 u64 u128 usize);
 
 /// An int is a count, and a float is a fraction.
+#[derive(Clone, Copy)]
 pub(crate) struct Share(pub(crate) Amount);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Share {
@@ -67,6 +68,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Share {
 }
 
 /// A number of levels, or "auto".
+#[derive(Clone, Copy)]
 pub(crate) struct Levels(pub(crate) QuantizationRange);
 
 impl Default for Levels {

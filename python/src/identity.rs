@@ -46,8 +46,8 @@ impl Identity {
         PyBytes::new(py, self.0.verifying_key().as_bytes())
     }
 
-    fn __repr__(&self) -> &'static str {
-        "Identity(..)"
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
     }
 }
 
@@ -107,8 +107,8 @@ impl StateKey {
         PyBytes::new(py, self.0.as_bytes())
     }
 
-    fn __repr__(&self) -> &'static str {
-        "StateKey(..)"
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
     }
 }
 

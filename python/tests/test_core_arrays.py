@@ -98,7 +98,7 @@ def test_a_mask_is_its_seeds_keystream(prg: Any) -> None:
     kernels.expand(prg, SEED, part, first_byte=5001)
     np.testing.assert_array_equal(part, stream[5001:6001])
     for word in WORDS:
-        lanes = np.zeros(500, word)
+        lanes: NDArray[Any] = np.zeros(500, word)
         kernels.MaskPlan(prg, [(SEED, 1)]).apply(lanes, first_lane=100)
         np.testing.assert_array_equal(lanes, stream.view(word)[100:600])
 
@@ -118,7 +118,7 @@ def test_plans_that_are_none() -> None:
     with pytest.raises(secagg.Misuse, match="32 bytes, and not 31"):
         kernels.MaskPlan("chacha20", [(bytes(31), 1)])
     with pytest.raises(secagg.Misuse, match="1, to add, or -1"):
-        kernels.MaskPlan("chacha20", [(bytes(32), 0)])
+        kernels.MaskPlan("chacha20", [(bytes(32), 0)])  # type: ignore[list-item]
     with pytest.raises(secagg.Misuse, match="are no plan"):
         kernels.MaskPlan.from_bytes(b"\x01\x02")
     with pytest.raises(secagg.Misuse, match="keystream"):
@@ -160,7 +160,7 @@ def test_bytes_that_are_not_packed_lanes() -> None:
         with pytest.raises(secagg.Misuse, match="from 1 to 64"):
             unpack(bytes(4), 0, out)
         with pytest.raises(TypeError, match="uint8"):
-            unpack(np.zeros(5, np.int8), 12, out)  # type: ignore[arg-type]
+            unpack(np.zeros(5, np.int8), 12, out)
         with pytest.raises(TypeError, match="bytes"):
             unpack("text", 12, out)  # type: ignore[arg-type]
     assert not out.any()

@@ -50,3 +50,13 @@ def test_signatures_are_those_of_the_stub() -> None:
     command = [sys.executable, "-m", "mypy.stubtest", "secagg._secagg", "--ignore-disjoint-bases"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    example = README.read_text().split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert names["aggregate"].survivors == [1, 2, 3, 5]

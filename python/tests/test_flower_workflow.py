@@ -80,6 +80,12 @@ def test_the_strategy_gets_the_weighted_mean(workflow, mod):
     assert sum(fitres.num_examples for _, fitres in results) == 150
 
 
+def test_all_updates_weigh_the_same_if_asked_for():
+    clients = fleet([0.1, 0.2, 0.3, 0.4, 0.5], weights=[10, 20, 30, 40, 50])
+    model, _ = run(SecAggWorkflow(3, uniform_weights=True), clients)
+    np.testing.assert_allclose(model[0], MODEL[0] + 0.3, atol=ERROR / 50)
+
+
 def test_dtypes_and_shapes_of_the_model_come_back():
     start = [np.zeros((2, 3), np.float64), np.array(0.5, np.float16), np.zeros((0, 3), np.float32)]
     strategy = Recording(initial_parameters=ndarrays_to_parameters(start))

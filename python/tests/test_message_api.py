@@ -262,6 +262,25 @@ def test_adaptive_clipping_counts_as_many_norm_bits_as_were_set():
     np.testing.assert_allclose(found, expected, atol=ERROR)
 
 
+def test_all_updates_weigh_the_same_if_asked_for():
+    clients = fleet((0.1, 0.2, 0.3, 0.4, 0.5), weights=[10, 20, 30, 40, 100])
+    result = start(FedAvg(**QUIET), clients, uniform_weights=True)
+    np.testing.assert_allclose(
+        result.arrays["layer.weight"].numpy(), MODEL["layer.weight"] + 0.3, atol=ERROR / 50
+    )
+
+
+def test_an_accountant_of_privacy_is_used_with_equal_weights_alone():
+    """Flower's wrappers with an accountant look for equal weights in the replies, where ours always are."""
+
+    class Accounted(FedAvg):
+        accountant = object()
+
+    with pytest.raises(UnsuitableStrategy, match="uniform_weights=True"):
+        start(Accounted(**QUIET), fleet())
+    assert start(Accounted(**QUIET), fleet(), uniform_weights=True).arrays
+
+
 @pytest.mark.parametrize("mod", [fixedclipping_mod, LocalDpMod(1.0, 0.1, 1.0, 0.01)])
 def test_the_wrong_order_of_mods_is_named(mod, caplog):
     clients = fleet(mods=[mod, secagg_mod])

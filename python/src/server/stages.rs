@@ -63,10 +63,6 @@ impl<S: Collecting> Open<S> {
         self.outgoing.iter().filter(open).cloned().collect()
     }
 
-    const fn stage(&self) -> Stage {
-        S::STAGE
-    }
-
     fn close(self) -> PyResult<Open<S::Next>> {
         let (stage, outgoing) = self.stage.close().map_err(aborted)?;
         Ok(Open { stage, outgoing })
@@ -75,7 +71,7 @@ impl<S: Collecting> Open<S> {
 
 impl Stages {
     pub(super) fn stage(&self) -> Option<Stage> {
-        with_open!(self, open => Some(open.stage()), None)
+        with_open!(self, open => Some(stage_of(open)), None)
     }
 
     pub(super) fn unanswered(&self) -> Vec<Outgoing> {
@@ -180,6 +176,10 @@ impl Stages {
     }
 }
 
+const fn stage_of<S: Collecting>(_: &Open<S>) -> Stage {
+    S::STAGE
+}
+
 const NOT_CLOSED: &str =
     "there is no sum: the last stage is not closed, or the sum was read before";
 
@@ -187,9 +187,9 @@ fn restored<S: Save>(
     state: &[u8],
     key: &StateKey,
     directory: Option<&Directory>,
-    stages: impl FnOnce(Open<S>) -> Stages,
+    wrap: impl FnOnce(Open<S>) -> Stages,
 ) -> Result<(Stages, Params, SessionId), RestoreError> {
-    let (stage, outgoing) = S::restore(state, key, directory)?;
-    let (params, session) = (stage.params().clone(), stage.session());
-    Ok((stages(Open { stage, outgoing }), params, session))
+    let (opened, outgoing) = S::restore(state, key, directory)?;
+    let (params, session) = (opened.params().clone(), opened.session());
+    Ok((wrap(Open { stage: opened, outgoing }), params, session))
 }

@@ -58,6 +58,8 @@ class SecAggGrid(Grid):
         The same for evaluation. Without any, evaluation messages pass through, and their replies are in clear.
     same_model : bool
         Whether all clients start from the same model, which they then check.
+    uniform_weights : bool
+        Whether all updates weigh the same, as differential privacy on the server takes for granted.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class SecAggGrid(Grid):
         metrics: Mapping[str, float] | Sequence[str] = (),
         evaluate_metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
+        uniform_weights: bool = False,
     ) -> None:
         self.settings = Settings(
             num_shares,
@@ -95,6 +98,7 @@ class SecAggGrid(Grid):
         self._metrics = bounds(metrics, clipping_range)
         self._evaluate_metrics = bounds(evaluate_metrics, clipping_range)
         self._same_model = same_model
+        self._uniform_weights = uniform_weights
         self.last_round: Round | None = None
         """The last round that was run, for its report and failures."""
 
@@ -114,7 +118,7 @@ class SecAggGrid(Grid):
         kinds = {_category(message) for message in messages}
         if kinds.isdisjoint(self._aggregated):
             return self._grid.send_and_receive(messages, timeout=timeout)
-        strategies.check(_calling_strategy())
+        strategies.check(_calling_strategy(), uniform_weights=self._uniform_weights)
         self._check(messages, kinds)
         return self._aggregate(messages, timeout)
 
@@ -195,6 +199,7 @@ class SecAggGrid(Grid):
             weighted_by=self._weighted_by,
             metrics=self._metrics if is_training else self._evaluate_metrics,
             same_model=self._same_model,
+            uniform_weights=self._uniform_weights and is_training,
             has_arrays=is_training,
         )
 

@@ -88,6 +88,7 @@ class Round:
     weighted_by: str = "num-examples"
     metrics: Mapping[str, float] = field(default_factory=dict)
     same_model: bool = True
+    uniform_weights: bool = False
     has_arrays: bool = True
     failures: dict[int, str] = field(default_factory=dict)
     """By node, why it is not in the result, where it has said so."""
@@ -107,7 +108,7 @@ class Round:
         arrays = arrays_of(only_arrays(first)) if self.has_arrays else {}
         self.layout = Layout.of(arrays)
         model = self._model() if self.same_model else ""
-        self.terms = Terms(model, self.weighted_by, self.metrics, self.has_arrays)
+        self.terms = Terms(model, self.weighted_by, self.metrics, self.uniform_weights, self.has_arrays)
         dimension = self.layout.dimension + len(self.metrics)
         if dimension == 0:
             raise BadArrays("there is nothing to average: the model that is sent has no elements")

@@ -28,15 +28,21 @@ HINTS = {
 }
 
 
-def check(strategy: Any) -> None:
-    """Refuses a strategy, or one inside it, that needs the updates of single clients.
+def check(strategy: Any, *, uniform_weights: bool) -> None:
+    """Refuses a strategy, or one inside it, that needs the updates or the weights of single clients.
 
     Raises
     ------
     UnsuitableStrategy
-        If it is one of Flower's that do, or a class made from it.
+        If it is one of Flower's that do, or a class made from it; and if it accounts for privacy by equal weights,
+        which it could not see to be equal.
     """
     while strategy is not None:
+        if getattr(strategy, "accountant", None) is not None and not uniform_weights:
+            raise UnsuitableStrategy(
+                f"{type(strategy).__name__} accounts for privacy by equal weights, and secure aggregation hides whether "
+                "they are: say uniform_weights=True, and all updates weigh the same"
+            )
         for base in type(strategy).__mro__:
             if base.__module__.startswith("flwr.") and base.__name__ in INDIVIDUAL:
                 raise UnsuitableStrategy(_refusal(type(strategy).__name__, INDIVIDUAL[base.__name__]))

@@ -30,6 +30,9 @@ class Terms:
     metrics: Mapping[str, float]
     """The metrics that are averaged under the mask, each with the largest absolute value it may have."""
 
+    uniform_weights: bool = False
+    """Whether all updates weigh the same, whatever the metric says."""
+
     has_arrays: bool = True
     """Whether the round averages arrays at all, or metrics alone."""
 
@@ -56,7 +59,8 @@ class Terms:
 
     def _check(self) -> None:
         texts = (self.model, self.weighted_by)
-        if not all(isinstance(text, str) for text in texts) or type(self.has_arrays) is not bool:
+        flags = (self.uniform_weights, self.has_arrays)
+        if not all(isinstance(text, str) for text in texts) or any(type(flag) is not bool for flag in flags):
             raise TypeError("a field has another type")
         if any(type(bound) is not float or not bound > 0 for bound in self.metrics.values()):
             raise TypeError("a metric's bound is no positive number")

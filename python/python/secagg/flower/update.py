@@ -93,10 +93,11 @@ def mask(
     vector = layout.flatten(arrays_of(update.arrays), *metrics)
     largest = layout.largest(vector)
     _warn_of_clipping(largest, metrics, terms, params)
+    weight = params.max_weight if terms.uniform_weights else update.weight
     try:
-        return client.answer(request, update.weight, vector)
+        return client.answer(request, weight, vector)
     except BadUpdate as error:
-        raise _explain(error, update.weight, largest, params) from error
+        raise _explain(error, weight, largest, params) from error
 
 
 def _warn_of_clipping(

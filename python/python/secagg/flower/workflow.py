@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from logging import ERROR, INFO
 from typing import cast
 
-from flwr.app import Context, MessageType, RecordDict
+from flwr.app import Context, MessageType
 from flwr.common import Code, FitRes, Parameters, Status, ndarrays_to_parameters
 from flwr.server import LegacyContext
 from flwr.server.client_proxy import ClientProxy
-
-from secagg import Misuse
 
 from . import strategies
 from ._flwr import Grid, recorddict_compat
@@ -21,34 +18,10 @@ from .errors import RoundFailed
 from .round import Outcome, Round
 from .settings import Settings
 from .terms import bounds
+from .workflow_state import WorkflowState
 
 CONFIG, PARAMETERS, CURRENT_ROUND = "config", "parameters", "current_round"
 """Where Flower's default workflow keeps the round's number and the model."""
-
-
-@dataclass
-class WorkflowState:
-    """What the stages of one round hand on to each other."""
-
-    nid_to_proxies: dict[int, ClientProxy] = field(default_factory=dict)
-    nid_to_fitins: dict[int, RecordDict] = field(default_factory=dict)
-    sampled_node_ids: set[int] = field(default_factory=set)
-    active_node_ids: set[int] = field(default_factory=set)
-    failures: list[BaseException] = field(default_factory=list)
-    round: Round | None = None
-    outcome: Outcome | None = None
-
-    def opened(self) -> Round:
-        """The round that the setup stage has opened.
-
-        Raises
-        ------
-        secagg.Misuse
-            If it has not: a setup stage of one's own must call that of its base.
-        """
-        if self.round is None:
-            raise Misuse("no round is open: setup_stage must call super().setup_stage")
-        return self.round
 
 
 class SecAggPlusWorkflow:
@@ -84,6 +57,8 @@ class SecAggPlusWorkflow:
         (`clipping_range` unless given). All others are dropped.
     same_model : bool
         Whether all clients start from the same model, which they then check.
+    uniform_weights : bool
+        Whether all updates weigh the same, as differential privacy on the server takes for granted.
 
     Raises
     ------
@@ -103,6 +78,7 @@ class SecAggPlusWorkflow:
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
+        uniform_weights: bool = False,
     ) -> None:
         self.num_shares = num_shares
         self.reconstruction_threshold = reconstruction_threshold
@@ -113,6 +89,7 @@ class SecAggPlusWorkflow:
         self.timeout = timeout
         self.metrics = bounds(metrics, self.settings.clipping_range)
         self.same_model = same_model
+        self.uniform_weights = uniform_weights
 
     @property
     def settings(self) -> Settings:
@@ -145,7 +122,7 @@ class SecAggPlusWorkflow:
         """
         if not isinstance(context, LegacyContext):
             raise TypeError(f"Expect a LegacyContext, but get {type(context).__name__}.")
-        strategies.check(context.strategy)
+        strategies.check(context.strategy, uniform_weights=self.uniform_weights)
         state = WorkflowState()
         stages = (
             self.setup_stage,
@@ -204,6 +181,7 @@ class SecAggPlusWorkflow:
             str(_current_round(context)),
             metrics=self.metrics,
             same_model=self.same_model,
+            uniform_weights=self.uniform_weights,
         )
 
     def _run_stage(self, grid: Grid, state: WorkflowState) -> bool:
@@ -264,6 +242,7 @@ class SecAggWorkflow(SecAggPlusWorkflow):
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
+        uniform_weights: bool = False,
     ) -> None:
         super().__init__(
             1.0,
@@ -275,6 +254,7 @@ class SecAggWorkflow(SecAggPlusWorkflow):
             timeout=timeout,
             metrics=metrics,
             same_model=same_model,
+            uniform_weights=uniform_weights,
         )
 
 
