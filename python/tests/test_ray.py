@@ -122,6 +122,24 @@ def test_batches_do_not_matter(batch):
     assert server.aggregate().survivors == [client for client in COHORT if client not in DROPPED]
 
 
+def test_uploads_wait_for_workers_that_are_behind(monkeypatch):
+    """Or the object store would hold all that the workers have not added yet."""
+    monkeypatch.setattr(on_ray, "_add_range", ray.remote(_slowly_added))
+    seconds = []
+
+    def collect(server, vectors):
+        uploads = on_ray.Uploads(server, batch=1, workers=1)
+        started = time.monotonic()
+        for client, vector in vectors.items():
+            uploads.receive(client, vector)
+        seconds.append(time.monotonic() - started)
+        uploads.finish()
+
+    server, _ = play(params(), collect)
+    assert seconds[0] >= SLOW * (len(COHORT) - len(DROPPED) - 2)
+    assert server.aggregate().survivors == [client for client in COHORT if client not in DROPPED]
+
+
 def test_what_the_server_rejects_is_not_added():
     def collect(server, vectors):
         uploads = on_ray.Uploads(server)
@@ -187,6 +205,14 @@ def test_a_worker_that_is_killed_from_outside_is_replaced():
     np.testing.assert_allclose(
         expected.mean, mean, atol=server.params.error_bound(len(kept), sum(kept)) + 1e-6
     )
+
+
+SLOW = 0.3
+
+
+def _slowly_added(*arguments):
+    time.sleep(SLOW)
+    return on_ray._add_range._function(*arguments)
 
 
 def _killed_once(plan, lanes, first, directory):

@@ -41,7 +41,8 @@ RETRIES = 5
 class Uploads:
     """Adds up masked vectors as they come, a few at a time, on the workers.
 
-    A worker is sent its range of each upload, and keeps one sum. This process holds the uploads of one batch.
+    A worker is sent its range of each upload, and keeps one sum. This process holds the uploads of one batch, and the
+    object store those of two: whoever is faster than the workers waits for them.
 
     Parameters
     ----------
@@ -60,6 +61,7 @@ class Uploads:
         self._params = server.params
         self._ranges = list(ranges(self._params.lanes, workers))
         self._sums: list[Any] = [None] * len(self._ranges)
+        self._sums_before: list[Any] = []
         self._waiting: list[Words] = []
 
     def receive(self, client: int, message: bytes) -> None:
@@ -80,11 +82,14 @@ class Uploads:
         self._add()
         if any(sum_ is not None for sum_ in self._sums):
             self._server.add_sum(np.concatenate(ray.get(self._sums)))
-        self._sums = [None] * len(self._ranges)
+        self._sums, self._sums_before = [None] * len(self._ranges), []
 
     def _add(self) -> None:
         if not self._waiting:
             return
+        if self._sums_before:
+            ray.wait(self._sums_before, num_returns=len(self._sums_before), fetch_local=False)
+        self._sums_before = [sum_ for sum_ in self._sums if sum_ is not None]
         width, dtype = self._params.width, self._params.lane_dtype.str
         for place, (first, last) in enumerate(self._ranges):
             part = slice(first * width // 8, -(-last * width // 8))
