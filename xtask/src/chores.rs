@@ -10,14 +10,13 @@ use crate::{Failure, Outcome, api, coverage, fuzz, structure, supply};
 type Chore = (&'static str, fn() -> Outcome);
 
 /// What `ci` runs: the quick ones first.
-pub(crate) const CI: [Chore; 9] = [
+pub(crate) const CI: [Chore; 8] = [
     ("structure", structure::check),
     ("deny", supply::deny),
     ("check", check),
     ("coverage", coverage::or_tests_alone),
     ("doc", doc),
     ("public-api", api::check),
-    ("minimal-versions", supply::minimal_versions),
     ("bench-smoke", bench_smoke),
     ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
 ];
