@@ -1,7 +1,7 @@
 //! One client in one round.
 
 use core::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,7 +14,7 @@ use crate::arrays::{Update, with_update};
 use crate::errors::{misuse, not_restored, refused, unanswered};
 use crate::identity::{Directory, Identity, StateKey, rng};
 use crate::policy::Policy;
-use crate::threads::{backend, compute};
+use crate::threads::{backend, compute_on, locked};
 
 /// One client in one round, at whatever stage.
 ///
@@ -171,10 +171,10 @@ impl Client {
         update: Option<Update<'py>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let reply = match &update {
-            Some(update) => with_update!(*update, update => compute(py, || {
-                locked(&self.seat).answer(request, weight, update)
-            }))?,
-            None => compute(py, || locked(&self.seat).answer_without_update(request))?,
+            Some(update) => with_update!(*update, update => {
+                compute_on(py, &self.seat, |seat| seat.answer(request, weight, update))
+            })?,
+            None => compute_on(py, &self.seat, |seat| seat.answer_without_update(request))?,
         }?;
         Ok(PyBytes::new(py, &reply))
     }
@@ -242,9 +242,4 @@ fn credentials(
         (None, None) => Ok(None),
         _ => Err(misuse("NoIdentity", "give both an identity and a directory, or neither")),
     }
-}
-
-/// A call that panicked has left a sound client or none.
-fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

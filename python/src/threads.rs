@@ -1,6 +1,6 @@
 //! The threads that compute, and the instructions that they use.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -16,6 +16,28 @@ pub(crate) fn compute<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) 
     py.detach(|| Ok(pool()?.install(work)))
 }
 
+/// Runs `work` as [`compute`] does, on what is shared between calls; they take turns.
+///
+/// The lock is taken outside of the pool. A thread of the pool that waits for the others takes up the work of other calls
+/// meanwhile: one that held the lock would then wait for itself.
+pub(crate) fn compute_on<T: Send, R: Send>(
+    py: Python<'_>,
+    shared: &Mutex<T>,
+    work: impl FnOnce(&mut T) -> R + Send,
+) -> PyResult<R> {
+    py.detach(|| {
+        let (pool, mut guard) = (pool()?, locked(shared));
+        let shared = &mut *guard;
+        Ok(pool.install(|| work(shared)))
+    })
+}
+
+/// Only without the interpreter's lock: whoever holds this one may be waiting for that. A call that panicked has left
+/// behind what is sound, or nothing.
+pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Sets how many threads this process computes with.
 ///
 /// Parameters
@@ -29,7 +51,7 @@ pub(crate) fn set_threads(py: Python<'_>, threads: Option<usize>) -> PyResult<()
     }
     py.detach(|| {
         let threads = build(threads)?;
-        replace(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner), threads);
+        replace(&mut locked(&POOL), threads);
         Ok(())
     })
 }
@@ -47,7 +69,7 @@ pub(crate) fn backend(name: Option<&str>) -> PyResult<Backend> {
 }
 
 fn pool() -> PyResult<Arc<ThreadPool>> {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pool = locked(&POOL);
     if let Some((owner, threads)) = &*pool
         && *owner == std::process::id()
     {

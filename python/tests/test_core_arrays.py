@@ -351,6 +351,23 @@ def test_a_server_takes_messages_from_many_threads() -> None:
     assert server.aggregate().survivors == list(range(1, 21))
 
 
+def test_long_vectors_from_many_threads_do_not_wait_for_themselves() -> None:
+    """Long enough for several threads of the pool, of which one that waits for the others begins another call."""
+    server, _, answers = collecting(Cohort(Params.secagg(12, 140_000, 7)))
+    state = server.save(STATE_KEY)
+    for _ in range(10):
+        server = Server.restore(state, STATE_KEY)
+        receive = server.receive
+        threads = [threading.Thread(target=receive, args=it, daemon=True) for it in answers.items()]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + 60
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        assert not any(thread.is_alive() for thread in threads)
+        assert server.waiting_for == []
+
+
 FORK = """
 import os, signal, numpy as np
 from secagg import kernels

@@ -390,6 +390,34 @@ def test_models_that_differ_are_refused_unless_both_sides_want_them():
     )
 
 
+@pytest.mark.parametrize("other", [{"b": 2, "w": 3}, {"w": 2, "b": 3}, {"w": 5}])
+def test_models_that_differ_have_the_same_arrays_in_the_same_order(other):
+    """Or lanes of one array would be added to those of another."""
+
+    def content(sizes):
+        arrays = {name: Array(np.zeros(size, np.float32)) for name, size in sizes.items()}
+        return RecordDict({"arrays": ArrayRecord(arrays)})
+
+    clients = fleet(mods=[SecAggMod(same_model=False)])
+    messages = [Message(content({"w": 3, "b": 2} if node < 106 else other), node, "train") for node in NODES]
+    with pytest.raises(ValueError, match="another order"):
+        SecAggGrid(clients, 3, same_model=False).send_and_receive(messages)
+    assert not clients.sent
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.bool_, "U8"])
+def test_an_update_that_is_not_of_real_numbers_drops_out(dtype):
+    clients = fleet()
+    clients.apps[101] = message_app(lambda arrays: (_cast_all(arrays, dtype), 10, {}), [secagg_mod])
+    mean, grid = run(clients)
+    np.testing.assert_allclose(mean["w"], 0.25, atol=ERROR)
+    assert "only floats and integers have a mean" in grid.last_round.failures[101]
+
+
+def _cast_all(arrays, dtype):
+    return {name: array.astype(dtype) for name, array in arrays.items()}
+
+
 def _naming(request, survivors):
     """An unmask request that names other survivors."""
     ids = b"".join(struct.pack("<Q", node) for node in survivors)

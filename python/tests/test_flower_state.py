@@ -9,6 +9,8 @@ from fleet import Fleet, context_of, message_app, moved_by
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from secagg import Misuse, RestoreError
 from secagg.flower import SecAggGrid, keys, secagg_mod
+from secagg.flower.round import Round
+from secagg.flower.settings import Settings
 
 STATE = "secagg.state"
 
@@ -108,6 +110,41 @@ def test_the_same_question_gets_the_same_answer_and_an_older_one_none():
     assert late.has_error()
     again = app(_copy(setup), context)
     assert again.has_error(), "a client that has left a round does not begin it anew"
+
+
+def test_a_message_of_another_round_leaves_this_one_alone():
+    app, context, (this, other) = fleet().apps[101], context_of(101), [fleet(), fleet()]
+    run(this), run(other)
+    setup = next(message for stage, node, message in this.sent if (stage, node) == ("setup", 101))
+    late = next(message for stage, node, message in other.sent if (stage, node) == ("share_keys", 101))
+    answer = app(_copy(setup), context).content["secagg"]["message"]
+    assert app(_copy(late), context).has_error()
+    assert app(_copy(setup), context).content["secagg"]["message"] == answer
+
+
+def test_a_request_that_was_answered_before_the_last_one_leaves_the_round_alone():
+    def ask_again(node, stage, reply):
+        if stage == "share_keys" and node == 101:
+            setup = next(message for stage, node, message in clients.sent if (stage, node) == ("setup", 101))
+            stale = clients.apps[101](_copy(setup), clients.contexts[101])
+            assert stale.error.reason.startswith("Stale")
+        return reply
+
+    clients = fleet(tamper=ask_again)
+    assert len(run(clients)) == 5
+
+
+def test_training_is_noted_whatever_the_servers_terms_say():
+    """Or a server could have the client train for a metric alone, and then ask for its parameters."""
+    content = RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(9, np.float32))})})
+    for message_type, trained in [("train", True), ("evaluate", False)]:
+        clients = Fleet([message_app(moved_by(0.25, loss=1.0), [secagg_mod]) for _ in range(3)])
+        contents = dict.fromkeys(clients.apps, content)
+        round_ = Round(contents, Settings(1.0, 2), message_type, "1", metrics={"loss": 2.0}, has_arrays=False)
+        while round_.is_open:
+            round_.run_stage(clients, None)
+        assert round_.outcome().metrics["loss"] == pytest.approx(1.0, abs=1e-3)
+        assert all(it.state[STATE]["trained"] is trained for it in clients.contexts.values())
 
 
 # --- The key -----------------------------------------------------------------------------------------

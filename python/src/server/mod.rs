@@ -5,7 +5,7 @@ mod stages;
 
 pub(crate) use aggregate::Aggregate;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -22,7 +22,7 @@ use crate::identity::{Directory, StateKey, rng};
 use crate::mask_plan::MaskPlan;
 use crate::params::Params;
 use crate::quantizer::{accumulator, packed};
-use crate::threads::{backend, compute};
+use crate::threads::{backend, compute, compute_on, locked};
 
 /// The server of one round, stage by stage.
 ///
@@ -121,7 +121,7 @@ impl Server {
     /// Misuse
     ///     If the round is over: there is no stage to save.
     fn save<'py>(&self, py: Python<'py>, key: &StateKey) -> PyResult<Bound<'py, PyBytes>> {
-        let state = compute(py, || self.stages().save(&key.0, &mut rng()))?;
+        let state = compute_on(py, &self.stages, |stages| stages.save(&key.0, &mut rng()))?;
         state.map(|state| PyBytes::new(py, &state)).ok_or_else(no_stage)
     }
 
@@ -171,7 +171,7 @@ impl Server {
         let client = ClientId(client.0);
         // Only masked vectors are long enough for many threads.
         if message.get(1) == Some(&secagg::Stage::CollectMaskedVectors.number()) {
-            return compute(py, || self.stages().receive(client, message))?;
+            return compute_on(py, &self.stages, |stages| stages.receive(client, message))?;
         }
         py.detach(|| self.stages().receive(client, message))
     }
@@ -200,7 +200,7 @@ impl Server {
     /// Abort
     ///     The round is over for another reason.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_client(py, &compute(py, || self.stages().close())??)
+        by_client(py, &compute_on(py, &self.stages, Stages::close)??)
     }
 
     /// Takes the masks off and reads the sum, after the last stage. The GIL is released.
@@ -263,10 +263,11 @@ impl Server {
     #[allow(clippy::needless_pass_by_value)] // The array's borrow lasts as long as the call.
     fn add_sum(&self, py: Python<'_>, lanes: Lanes<'_>) -> PyResult<()> {
         let modulus = self.params.modulus();
-        with_lanes!(lanes, lanes => compute(py, || {
-            let packed = packed(self.backend, modulus, lanes)?;
-            self.stages().collecting()?.add_sum(&packed).map_err(misused)
-        }))?
+        let packed =
+            with_lanes!(lanes, lanes => compute(py, || packed(self.backend, modulus, lanes)))??;
+        compute_on(py, &self.stages, |stages| {
+            stages.collecting()?.add_sum(&packed).map_err(misused)
+        })?
     }
 
     /// The sum with its masks still on, after the last stage: a copy, of `Params.lane_dtype`.
@@ -276,11 +277,11 @@ impl Server {
     /// Misuse
     ///     If the last stage is not closed.
     fn masked_sum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let sum = py.detach(|| {
+        let sum = compute_on(py, &self.stages, |stages| {
             let mut packed = Vec::new();
-            self.stages().recovered()?.sum.append_packed(self.backend, &mut packed);
+            stages.recovered()?.sum.append_packed(self.backend, &mut packed);
             PyResult::Ok(packed)
-        })?;
+        })??;
         unpacked(py, self.backend, self.params.modulus(), self.params.lanes(), &sum)
     }
 
@@ -332,9 +333,8 @@ impl Server {
 }
 
 impl Server {
-    /// Only without the interpreter's lock: whoever holds this one may be waiting for that.
     fn stages(&self) -> MutexGuard<'_, Stages> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.stages)
     }
 }
 

@@ -12,7 +12,10 @@ from digits.task import from_record, load_partition, to_record, train
 
 
 def secure_if_configured(message: Message, context: Context, call_next) -> Message:
-    """`secagg_mod`, which an app that is always secure names itself: ``ClientApp(mods=[secagg_mod])``."""
+    """`secagg_mod`, unless whoever starts the run says otherwise, which is for comparing the two alone.
+
+    An app for real data leaves nobody that choice: ``ClientApp(mods=[secagg_mod])``.
+    """
     if context.run_config["secure"]:
         return secagg_mod(message, context, call_next)
     return call_next(message, context)

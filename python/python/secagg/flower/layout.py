@@ -72,7 +72,7 @@ class Layout:
         Raises
         ------
         BadArrays
-            If names or shapes are others than those of the layout.
+            If names or shapes are others than those of the layout, or an array is not of real numbers.
         """
         self._check(arrays)
         vector = np.empty(self.dimension + len(more), self.vector_dtype)
@@ -107,6 +107,7 @@ class Layout:
                 raise BadArrays(
                     f"array {name!r} has the shape {found}, and {shape} in the model that was sent"
                 )
+        Layout.of(arrays)
 
     def _places(self) -> list[tuple[str, slice]]:
         ends = np.cumsum(self.sizes, dtype=np.int64).tolist()

@@ -19,6 +19,9 @@ SESSION, REQUEST, TERMS, SEALED, TRAINED = "session", "request", "terms", "seale
 HEADER = slice(2, 18)
 """Where each message of the protocol has its session id."""
 
+KIND, COLLECT_MASKED_VECTORS = 1, 0x82
+"""Where each says what it is, and what a request for a masked vector says."""
+
 
 class Memory:
     """A client's round in the context of its node.
@@ -50,6 +53,11 @@ class Memory:
     def is_of(self, request: bytes) -> bool:
         """Whether a message belongs to the round that is remembered."""
         return self._record.get(SESSION) == request[HEADER]
+
+    @staticmethod
+    def asks_for_update(client: Client, request: bytes) -> bool:
+        """Whether the client is to train now, and is not asked again for what it has answered."""
+        return client.stage == "collect_masked_vectors" and request[KIND] == COLLECT_MASKED_VECTORS
 
     def begin(self, request: bytes, terms: bytes) -> None:
         """Begins a round in place of the one before."""

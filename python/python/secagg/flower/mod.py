@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 
-from secagg import Client, Policy, SecaggError, StateKey
+from secagg import Client, Policy, SecaggError, Stale, StateKey
 
 from . import keys
 from ._flwr import ErrorCode, MessageTypeLegacy
@@ -89,14 +89,17 @@ class SecAggMod:
         message.content = without_record(message.content)
         try:
             client = self._client(record, request, context, memory)
-            if client.stage == "collect_masked_vectors":
+            if memory.asks_for_update(client, request):
                 reply, answer = _train(client, request, message, context, call_next, memory)
                 if answer is None:
                     return reply
             else:
                 answer = client.answer(request)
+        except Stale:
+            raise  # Nothing has changed: the client goes on.
         except BaseException:
-            memory.forget()
+            if memory.is_of(request):
+                memory.forget()
             raise
         memory.keep(client)
         return Message(RecordDict({RECORD: wrap(answer)}), reply_to=message)
@@ -113,7 +116,7 @@ class SecAggMod:
 
     def _guard(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles a message that is not part of a round, if its reply shows nothing that it should not."""
-        category = message.metadata.message_type.split(".")[0]
+        category = _category(message)
         is_parameters = category == MessageTypeLegacy.GET_PARAMETERS
         if category == "train":
             raise PlainMessage(
@@ -134,6 +137,10 @@ class SecAggMod:
         return reply
 
 
+def _category(message: Message) -> str:
+    return message.metadata.message_type.split(".")[0]
+
+
 def _train(
     client: Client,
     request: bytes,
@@ -147,7 +154,8 @@ def _train(
     if terms.model and hash_of(message.content) != terms.model:
         raise NotAgreed("the server sent another model than the one that all clients agreed on")
     layout = Layout.of(arrays_of(only_arrays(message.content)) if terms.has_arrays else {})
-    if terms.has_arrays:
+    # Not as the server's terms have it, which could say that a training message asks for metrics alone.
+    if _category(message) != "evaluate" or terms.has_arrays:
         memory.note_training()
     reply = call_next(message, context)
     if reply.has_error():

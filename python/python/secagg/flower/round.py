@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import DEBUG, INFO, WARNING
 
@@ -107,7 +107,7 @@ class Round:
         first = next(iter(self.contents.values()))
         arrays = arrays_of(only_arrays(first)) if self.has_arrays else {}
         self.layout = Layout.of(arrays)
-        model = self._model() if self.same_model else ""
+        model = self._model() if self.same_model else self._any_model()
         self.terms = Terms(model, self.weighted_by, self.metrics, self.uniform_weights, self.has_arrays)
         dimension = self.layout.dimension + len(self.metrics)
         if dimension == 0:
@@ -169,14 +169,25 @@ class Round:
 
     def _model(self) -> str:
         """The hash of the arrays that all start from. Contents that share their records are hashed once."""
-        distinct = {tuple(map(id, content.values())): content for content in self.contents.values()}
-        hashes = {hash_of(content) for content in distinct.values()}
+        hashes = {hash_of(content) for content in self._distinct()}
         if len(hashes) > 1:
             raise BadArrays(
                 "nodes are sent different models. If that is meant, say same_model=False here and in the clients' "
                 "SecAggMod(same_model=False)"
             )
         return hashes.pop()
+
+    def _any_model(self) -> str:
+        """No hash. Names, types and shapes are the same in the same order, or lanes would not belong together."""
+        if self.has_arrays and any(
+            Layout.of(arrays_of(only_arrays(content))) != self.layout for content in self._distinct()
+        ):
+            raise BadArrays("nodes are sent arrays of different names, types or shapes, or in another order")
+        return ""
+
+    def _distinct(self) -> Iterable[RecordDict]:
+        """The contents, once where they share their records."""
+        return {tuple(map(id, content.values())): content for content in self.contents.values()}.values()
 
     # --- One stage over a grid ---------------------------------------------------------------------
 
