@@ -4,20 +4,19 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::run::{cargo, not_run, run};
-use crate::{Failure, Outcome, api, coverage, fuzz, structure, supply};
+use crate::{Failure, Outcome, api, fuzz, structure, supply};
 
 /// A chore's name and what it does.
 type Chore = (&'static str, fn() -> Outcome);
 
 /// What `ci` runs: the quick ones first.
-pub(crate) const CI: [Chore; 9] = [
+pub(crate) const CI: [Chore; 8] = [
     ("structure", structure::check),
     ("deny", supply::deny),
     ("check", check),
-    ("coverage", coverage::or_tests_alone),
+    ("test", test),
     ("doc", doc),
     ("public-api", api::check),
-    ("minimal-versions", supply::minimal_versions),
     ("bench-smoke", bench_smoke),
     ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
 ];

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::run::{cargo, not_run, output, require, root, run};
-use crate::{Failure, Outcome, chores};
+use crate::run::{cargo, output, require, root, run};
+use crate::{Outcome, chores};
 
 /// The least share of the protocol's lines that tests must run, in per cent. What they do not run is named in
 /// `docs/assurance.md`.
@@ -22,17 +22,6 @@ pub(crate) fn coverage() -> Outcome {
     run(with(report("kernels", &["--summary-only"]), &counted))?;
     let gate = ["--show-missing-lines", "--fail-under-lines", PROTOCOL_LINES];
     run(with(report("protocol", &gate), &counted))
-}
-
-/// The same, or the tests alone where there is nothing to count with.
-pub(crate) fn or_tests_alone() -> Outcome {
-    match coverage() {
-        Err(Failure::Missing(reason)) => {
-            not_run("coverage", &reason);
-            chores::test()
-        }
-        outcome => outcome,
-    }
 }
 
 fn tools() -> Outcome {

@@ -12,7 +12,8 @@ pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 /// How long each target runs unless told.
 pub(crate) const SECONDS: u32 = 5;
 
-/// What cargo-fuzz passes: coverage counters, comparisons traced for the mutator, `AddressSanitizer`, and assertions.
+/// What cargo-fuzz passes: coverage counters, comparisons traced for the mutator, `AddressSanitizer`, and assertions. Its one
+/// codegen unit is left out, since the kernels then take minutes on one core.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -20,7 +21,7 @@ const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Cllvm-args=-sanitizer-coverage-stack-depth \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
-    -Zsanitizer=address -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1 --cfg fuzzing";
+    -Zsanitizer=address -Cdebug-assertions -Coverflow-checks -Ccodegen-units=16 --cfg fuzzing";
 
 /// Runs every target in `fuzz/fuzz_targets/`, starting from its committed corpus, which stays as it is.
 pub(crate) fn smoke(seconds: u32) -> Outcome {

@@ -31,6 +31,7 @@ Chores:
   oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
   bench-smoke           runs every benchmark once, unmeasured
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
+  fuzz TARGET SECONDS   one target for as long as its row in fuzz/README.md says, on one core
   aarch64               the kernels' tests for aarch64, emulated: wants that target of Rust, and Debian's
                         qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross
   constant-time         valgrind follows secrets through kernels and whole rounds: wants valgrind 3.19 or later
@@ -48,9 +49,7 @@ Chores:
 Before a commit, `cargo xtask check` and `cargo xtask test`. What continuous integration runs is `.ci/run`,
 which is `cargo xtask ci` after a look at the tools of the machine.
 
-One target for as long as its row in fuzz/README.md says, on one core; and again on one file alone, such as a
-crash, which is kept under fuzz/artifacts/:
-  cargo xtask fuzz TARGET SECONDS
+A crash that fuzzing finds is kept under fuzz/artifacts/; run the target again on that file alone with
   cargo xtask fuzz-repeat TARGET FILE
 
 Exit codes: 0 done, 1 the chore failed, 2 this usage was wrong.
