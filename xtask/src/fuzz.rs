@@ -12,6 +12,10 @@ pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 /// How long each target runs unless told.
 pub(crate) const SECONDS: u32 = 5;
 
+/// How far targets are optimised: for seconds of running, not for minutes of building.
+const SMOKE: &str = "1";
+const LONG: &str = "3";
+
 /// What cargo-fuzz passes: coverage counters, comparisons traced for the mutator, `AddressSanitizer`, and assertions. Its one
 /// codegen unit is left out, since the kernels then take minutes on one core.
 const FLAGS: &str = "-Cpasses=sancov-module \
@@ -27,11 +31,11 @@ const FLAGS: &str = "-Cpasses=sancov-module \
 pub(crate) fn smoke(seconds: u32) -> Outcome {
     let targets = targets()?;
     let host = host()?;
-    build(&host, &["--bins"])?;
+    build(&host, &["--bins"], SMOKE)?;
     for target in targets {
         let mut command = started(&host, &target)?;
         command.arg(format!("-max_total_time={seconds}"));
-        command.args(["-timeout=10", "-verbosity=0", "-print_final_stats=1"]);
+        command.args(["-timeout=60", "-verbosity=0", "-print_final_stats=1"]);
         run(command)?;
     }
     Ok(())
@@ -40,7 +44,7 @@ pub(crate) fn smoke(seconds: u32) -> Outcome {
 /// Runs one target for long, with a line for everything new that it meets.
 pub(crate) fn long(target: &str, seconds: u32) -> Outcome {
     let host = host_for(target)?;
-    build(&host, &["--bin", target])?;
+    build(&host, &["--bin", target], LONG)?;
     let mut command = started(&host, target)?;
     command.arg(format!("-max_total_time={seconds}"));
     command.args(["-timeout=60", "-print_final_stats=1"]);
@@ -50,18 +54,19 @@ pub(crate) fn long(target: &str, seconds: u32) -> Outcome {
 /// Runs one target on one input.
 pub(crate) fn repeat(target: &str, file: &str) -> Outcome {
     let host = host_for(target)?;
-    build(&host, &["--bin", target])?;
+    build(&host, &["--bin", target], LONG)?;
     let mut command = binary(&host, target);
     command.arg(file);
     run(command)
 }
 
 /// One build for all targets: what takes its time is what they depend on.
-fn build(host: &str, which: &[&str]) -> Outcome {
+fn build(host: &str, which: &[&str], optimised: &str) -> Outcome {
     // `--target`, although it is the host, keeps the flags away from build scripts.
     let words = ["build", "--manifest-path", MANIFEST, "--release", "--target", host];
     let mut command = cargo(&[&words, which].concat());
     command.env("RUSTFLAGS", FLAGS).env("RUSTC_BOOTSTRAP", "1");
+    command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", optimised);
     run(command)
 }
 
