@@ -356,3 +356,49 @@ def _config():
     from flwr.app import ConfigRecord
 
     return ConfigRecord()
+
+
+class Halving(FedAvg):
+    """Changes the replies that it is given, one by one."""
+
+    def aggregate_train(self, server_round, replies):
+        replies = list(replies)
+        for reply in replies:
+            arrays = reply.content["arrays"]
+            for name in list(arrays):
+                arrays[name] = Array(arrays[name].numpy() * np.float32(0.5))
+        return super().aggregate_train(server_round, replies)
+
+
+def test_a_strategy_may_change_one_reply_and_not_mean_the_others():
+    model = {"weight": np.ones(3, np.float32)}
+    result = start(Halving(**QUIET), fleet(), model=model)
+    np.testing.assert_allclose(result.arrays["weight"].numpy(), 0.625, atol=ERROR)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint64])
+def test_the_largest_integers_stay_what_they_are(dtype):
+    largest = np.iinfo(dtype).max
+    model = {"counters": np.full(3, largest, dtype), "one": np.array(largest, dtype)}
+    clients = Fleet([message_app(lambda arrays: (arrays, 1000, {}), [secagg_mod]) for _ in range(5)])
+    result = start(FedAvg(**QUIET), clients, model=model, clipping_range=float(largest))
+    for name, array in model.items():
+        mean = result.arrays[name].numpy()
+        assert mean.shape == array.shape
+        # FedAvg averages integers as floats. Within a level of the quantizer, and on this side of zero.
+        np.testing.assert_allclose(mean.astype(float), float(largest), rtol=1e-5, atol=1)
+
+
+class Holding(FedAvg):
+    """Holds another strategy under a name of its own."""
+
+    def __init__(self, held, **settings):
+        super().__init__(**settings)
+        self.inner = held
+        self.me = self
+
+
+def test_a_strategy_is_looked_for_under_any_name():
+    with pytest.raises(UnsuitableStrategy, match="median"):
+        start(Holding(FedMedian(**QUIET), **QUIET), fleet())
+    assert start(Holding(FedAvg(**QUIET), **QUIET), fleet()).arrays

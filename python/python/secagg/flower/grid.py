@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -216,7 +217,7 @@ def _category(message: Message) -> str:
 
 def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[Message]:
     """The mean in every survivor's name, and why the others are not in it."""
-    arrays = _arrays(messages[0].content, outcome) if round_.has_arrays else {}
+    mean = _arrays(messages[0].content, outcome) if round_.has_arrays else {}
     weight = outcome.total_weight / len(outcome.survivors)
     places = {node: place for place, node in enumerate(outcome.survivors)}
 
@@ -225,15 +226,22 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
         if node not in places:
             return _failure(message, round_.failures.get(node, "no reply in time"))
         metrics = MetricRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
+        # A record each, since a strategy may change one reply and not mean the others.
+        arrays = {name: _copy(record) for name, record in mean.items()}
         return Message(RecordDict({**arrays, "metrics": metrics}), reply_to=message)
 
     return [reply(message) for message in messages]
 
 
 def _arrays(sent: RecordDict, outcome: Outcome) -> dict[str, ArrayRecord]:
-    """The mean, named as the record that was sent; all replies share it."""
+    """The mean, named as the record that was sent."""
     (name,) = sent.array_records
     return {name: ArrayRecord({name: Array(array) for name, array in outcome.arrays.items()})}
+
+
+def _copy(record: ArrayRecord) -> ArrayRecord:
+    """The same bytes under arrays of its own."""
+    return ArrayRecord({name: copy.copy(array) for name, array in record.items()})
 
 
 def _failure(message: Message, reason: str) -> Message:

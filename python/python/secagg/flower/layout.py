@@ -160,5 +160,9 @@ def _cast(part: Numbers, dtype: np.dtype[Any]) -> Numbers:
     if dtype.kind == "f":
         return part.astype(dtype)
     limits = np.iinfo(dtype)
-    rounded: Numbers = np.rint(part).clip(limits.min, limits.max)
-    return rounded.astype(dtype)
+    whole = np.asarray(np.rint(part))
+    # As a float, the largest integer of 64 bits is one more than itself, which no cast can take.
+    largest = whole >= float(limits.max)
+    cast: Numbers = np.where(largest, 0.0, whole.clip(limits.min)).astype(dtype)
+    cast[largest] = limits.max
+    return cast

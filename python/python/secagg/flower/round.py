@@ -223,7 +223,7 @@ class Round:
             why += f". Nodes said: {'; '.join(reasons[:3])}"
         if report.stage == "setup" and report.answered == 0 and self.failures:
             why += (
-                ". If no node at all can answer, another mod may stand before secagg_mod, which must be the first: "
+                ". If no node at all can answer, secagg_mod may be missing among the clients' mods, or another mod may stand before it, where it must be the first: "
                 "mods=[secagg_mod, fixedclipping_mod]"
             )
         return why

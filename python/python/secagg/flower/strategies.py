@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .errors import UnsuitableStrategy
@@ -37,7 +38,7 @@ def check(strategy: Any, *, uniform_weights: bool) -> None:
         If it is one of Flower's that do, or a class made from it; and if it accounts for privacy by equal weights,
         which it could not see to be equal.
     """
-    while strategy is not None:
+    for strategy in _with_inner(strategy):
         if getattr(strategy, "accountant", None) is not None and not uniform_weights:
             raise UnsuitableStrategy(
                 f"{type(strategy).__name__} accounts for privacy by equal weights, and secure aggregation hides whether "
@@ -46,7 +47,25 @@ def check(strategy: Any, *, uniform_weights: bool) -> None:
         for base in type(strategy).__mro__:
             if base.__module__.startswith("flwr.") and base.__name__ in INDIVIDUAL:
                 raise UnsuitableStrategy(_refusal(type(strategy).__name__, INDIVIDUAL[base.__name__]))
-        strategy = getattr(strategy, "strategy", None)
+
+
+def _with_inner(strategy: Any) -> Iterator[Any]:
+    """A strategy and those that it holds, whatever it calls them."""
+    seen: list[Any] = []
+    todo = [strategy]
+    while todo:
+        strategy = todo.pop()
+        if strategy is None or any(strategy is other for other in seen):
+            continue
+        seen.append(strategy)
+        yield strategy
+        held = list(getattr(strategy, "__dict__", {}).values())
+        todo += [inner for inner in held if _is_strategy(inner)]
+        todo.append(getattr(strategy, "strategy", None))
+
+
+def _is_strategy(value: Any) -> bool:
+    return any(callable(getattr(type(value), verb, None)) for verb in ("aggregate_train", "aggregate_fit"))
 
 
 def _refusal(name: str, why: str) -> str:
