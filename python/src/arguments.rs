@@ -52,6 +52,17 @@ macro_rules! limits {
 
 limits!(u32 u64 u128 usize);
 
+/// Clients that make a mean: some, of a weight together.
+pub(crate) fn some_weight(clients: u64, total_weight: f64) -> PyResult<(u64, f64)> {
+    if clients > 0 && total_weight > 0.0 && total_weight.is_finite() {
+        return Ok((clients, total_weight));
+    }
+    let message = format_args!(
+        "{clients} clients with a total weight of {total_weight} have no mean: give 1 or more, and a weight above 0"
+    );
+    Err(misuse("NoMean", message))
+}
+
 /// An int is a count, and a float is a fraction.
 #[derive(Clone, Copy)]
 pub(crate) struct Share(pub(crate) Amount);

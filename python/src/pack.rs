@@ -5,13 +5,21 @@ use pyo3::types::PyBytes;
 
 use crate::arguments::{Whole, modulus};
 use crate::arrays::{Bytes, Lanes, LanesMut, with_lanes, with_lanes_mut};
-use crate::errors::misused;
+use crate::errors::{misuse, misused};
 use crate::threads::backend;
 
 /// Bytes that so many lanes of `width` bits occupy when packed.
+///
+/// Raises
+/// ------
+/// Misuse
+///     If that is more than memory can have.
 #[pyfunction]
 pub(crate) fn packed_len(lanes: Whole<usize>, width: Whole<u32>) -> PyResult<usize> {
-    Ok(modulus(width.0)?.packed_len(lanes.0))
+    match modulus(width.0)?.packed_len(lanes.0) {
+        usize::MAX => Err(misuse("Range", "so many lanes are more bytes than memory can have")),
+        bytes => Ok(bytes),
+    }
 }
 
 /// Packs lanes, each reduced modulo ``2**width``. The GIL is released.

@@ -7,7 +7,7 @@ use secagg::message::{Message, SetupRequest};
 use secagg::plan::bytes_per_client;
 use secagg::{ContextHash, ParamsBuilder, SessionId};
 
-use crate::arguments::{Levels, Share, Whole, prg, stage_name, threat_model};
+use crate::arguments::{Levels, Share, Whole, prg, some_weight, stage_name, threat_model};
 use crate::errors::misused;
 
 /// The parameters of a round: fixed before it starts, checked once, the same for everyone.
@@ -288,14 +288,25 @@ impl Params {
     ///     The sum of their weights.
     /// exact_weights : bool
     ///     Whether all weights are exact in their lane (`weight_is_exact`).
+    ///
+    /// Raises
+    /// ------
+    /// Misuse
+    ///     If there is nobody, or no weight above zero: there is then no mean.
     #[pyo3(signature = (clients, total_weight, *, exact_weights=true))]
-    fn error_bound(&self, clients: Whole<u64>, total_weight: f64, exact_weights: bool) -> f64 {
+    fn error_bound(
+        &self,
+        clients: Whole<u64>,
+        total_weight: f64,
+        exact_weights: bool,
+    ) -> PyResult<f64> {
         let quantizer = self.0.quantizer();
-        if exact_weights {
-            quantizer.error_bound(clients.0, total_weight)
+        let (clients, total_weight) = some_weight(clients.0, total_weight)?;
+        Ok(if exact_weights {
+            quantizer.error_bound(clients, total_weight)
         } else {
-            quantizer.error_bound_with_inexact_weights(clients.0, total_weight)
-        }
+            quantizer.error_bound_with_inexact_weights(clients, total_weight)
+        })
     }
 
     /// Whether `weight` is a valid weight that its lane holds exactly.

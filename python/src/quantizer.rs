@@ -4,7 +4,7 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 use secagg_kernels::{Accumulator, Backend, Lane, Modulus};
 
-use crate::arguments::{Whole, modulus, prg, seed};
+use crate::arguments::{Whole, modulus, prg, seed, some_weight};
 use crate::arrays::{Lanes, LanesMut, Update, is_double, with_lanes, with_lanes_mut, with_update};
 use crate::errors::{misuse, misused};
 use crate::threads::{backend, compute};
@@ -143,8 +143,14 @@ impl Quantizer {
     }
 
     /// The largest error of any element of the mean, when all weights are exact.
-    fn error_bound(&self, clients: Whole<u64>, total_weight: f64) -> f64 {
-        self.0.error_bound(clients.0, total_weight)
+    ///
+    /// Raises
+    /// ------
+    /// Misuse
+    ///     If there is nobody, or no weight above zero: there is then no mean.
+    fn error_bound(&self, clients: Whole<u64>, total_weight: f64) -> PyResult<f64> {
+        let (clients, total_weight) = some_weight(clients.0, total_weight)?;
+        Ok(self.0.error_bound(clients, total_weight))
     }
 
     fn __repr__(&self) -> String {

@@ -8,6 +8,9 @@ use secagg_kernels::Backend;
 
 use crate::errors::misuse;
 
+/// More than any machine has cores, and few enough to be made in a moment.
+const MOST_THREADS: usize = 1024;
+
 /// One pool for each process: threads do not survive a fork, and a pool without threads would wait for ever.
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 
@@ -43,11 +46,24 @@ pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Parameters
 /// ----------
 /// threads : int or None
-///     None for one per core, or as many as the environment variable ``RAYON_NUM_THREADS`` says.
+///     From 1 to 1024; None for one per core, or as many as the environment variable ``RAYON_NUM_THREADS`` says.
+///
+/// Raises
+/// ------
+/// Misuse
+///     If it is another number, or if the system does not give so many threads.
 #[pyfunction]
 pub(crate) fn set_threads(py: Python<'_>, threads: Option<usize>) -> PyResult<()> {
     if threads == Some(0) {
         return Err(misuse("Threads", "0 threads compute nothing: give 1 or more, or None"));
+    }
+    if threads.is_some_and(|threads| threads > MOST_THREADS) {
+        return Err(misuse(
+            "Threads",
+            format_args!(
+                "so many threads take long to make and help nobody: give at most {MOST_THREADS}, or None"
+            ),
+        ));
     }
     py.detach(|| {
         let threads = build(threads)?;

@@ -390,6 +390,19 @@ def test_a_forked_process_computes() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(("clients", "weight"), [(0, 1.0), (3, 0.0), (3, -1.0), (3, np.nan), (3, np.inf)])
+def test_where_there_is_no_mean_there_is_no_bound(clients: int, weight: float) -> None:
+    for bounded in (kernels.Quantizer(1.0, 1 << 20, 100.0), secagg.Params.secagg(5, 10, 3)):
+        with pytest.raises(secagg.Misuse, match="have no mean"):
+            bounded.error_bound(clients, weight)
+
+
+def test_a_length_beyond_memory_is_refused_and_not_cut() -> None:
+    assert kernels.packed_len(3, 20) == 8
+    with pytest.raises(secagg.Misuse, match="more bytes than memory"):
+        kernels.packed_len(2**62, 64)
+
+
 def test_threads_are_counted() -> None:
     lanes, expected = np.zeros(BIG, np.uint32), np.zeros(BIG, np.uint32)
     plan().apply(expected)
@@ -401,6 +414,8 @@ def test_threads_are_counted() -> None:
         assert {"secagg-0", "secagg-1", "secagg-2"} <= names
         with pytest.raises(secagg.Misuse, match="0 threads compute nothing"):
             kernels.set_threads(0)
+        with pytest.raises(secagg.Misuse, match="at most 1024"):
+            kernels.set_threads(1025)
     finally:
         kernels.set_threads(None)
 

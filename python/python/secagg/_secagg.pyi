@@ -226,6 +226,11 @@ class Params:
             The sum of their weights.
         exact_weights : bool
             Whether all weights are exact in their lane (`weight_is_exact`).
+
+        Raises
+        ------
+        Misuse
+            If there is nobody, or no weight above zero: there is then no mean.
         """
 
     def weight_is_exact(self, weight: float) -> bool:
@@ -787,7 +792,12 @@ def set_threads(threads: int | None) -> None:
     Parameters
     ----------
     threads : int or None
-        None for one per core, or as many as the environment variable ``RAYON_NUM_THREADS`` says.
+        From 1 to 1024; None for one per core, or as many as the environment variable ``RAYON_NUM_THREADS`` says.
+
+    Raises
+    ------
+    Misuse
+        If it is another number, or if the system does not give so many threads.
     """
 
 def expand(
@@ -962,10 +972,22 @@ class Quantizer:
         """
 
     def error_bound(self, clients: int, total_weight: float) -> float:
-        """The largest error of any element of the mean, when all weights are exact."""
+        """The largest error of any element of the mean, when all weights are exact.
+
+        Raises
+        ------
+        Misuse
+            If there is nobody, or no weight above zero: there is then no mean.
+        """
 
 def packed_len(lanes: int, width: int) -> int:
-    """Bytes that so many lanes of `width` bits occupy when packed."""
+    """Bytes that so many lanes of `width` bits occupy when packed.
+
+    Raises
+    ------
+    Misuse
+        If that is more than memory can have.
+    """
 
 def pack(lanes: _Lanes, width: int, *, backend: str | None = None) -> bytes:
     """Packs lanes, each reduced modulo ``2**width``. The GIL is released.
