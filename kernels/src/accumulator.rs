@@ -9,14 +9,14 @@ use crate::arch::{Kernel, with_kernel};
 use crate::lane::Slices;
 use crate::{
     Backend, DequantizeError, KeystreamLimit, Lane, MaskPlan, Modulus, PackError, Quantizer, Real,
-    pack,
+    Stripes, pack,
 };
 
-/// Lanes that one thread unpacks at a time; a multiple of 8, so that tiles begin on whole bytes at every width.
-const TILE: usize = 1 << 14;
+/// Lanes that one thread unpacks at a time.
+const TILE: usize = Stripes::LANES;
 
 /// Up to so many lanes a masked vector is added by the thread that calls: that takes less time than to wake another.
-const ALONE: usize = 8 * TILE;
+pub(crate) const ALONE: usize = 8 * TILE;
 
 /// The sum of masked vectors: one vector of lanes, however many are added. A lane is the smallest word that holds the
 /// modulus.
@@ -107,6 +107,14 @@ impl Accumulator {
             }
         });
         Ok(())
+    }
+
+    /// The same sum for many threads to add to at once, as long as it is borrowed.
+    pub fn stripes(&mut self) -> Stripes<'_> {
+        let (modulus, len) = (self.modulus, self.len());
+        with_lanes!(&mut self.lanes, lanes => {
+            Stripes::new(modulus, len, lanes.chunks_mut(Stripes::LANES).map(Slices::lanes_mut))
+        })
     }
 
     /// Packs the sum behind what `out` already holds: a vector that [`add_packed`](Self::add_packed) reads, so that a

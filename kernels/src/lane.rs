@@ -62,6 +62,17 @@ mod sealed {
         U64(&'a mut [u64]),
     }
 
+    impl LanesMut<'_> {
+        /// The same lanes, to be given away for a while.
+        pub fn reborrow(&mut self) -> LanesMut<'_> {
+            match self {
+                Self::U16(lanes) => LanesMut::U16(lanes),
+                Self::U32(lanes) => LanesMut::U32(lanes),
+                Self::U64(lanes) => LanesMut::U64(lanes),
+            }
+        }
+    }
+
     /// Says which word it is.
     pub trait Slices: Sized {
         fn lanes(lanes: &[Self]) -> Lanes<'_>;

@@ -2,7 +2,7 @@
 //! lanes, lanes become bytes.
 //!
 //! Two passes use everything here. A client turns its update into a masked vector ([`ClientPass`]); a server adds
-//! masked vectors and takes the masks off their sum ([`Accumulator`]). Both work tile by tile: a mask is added to
+//! masked vectors, on one thread or on many ([`Stripes`]), and takes the masks off their sum ([`Accumulator`]). Both work tile by tile: a mask is added to
 //! the lanes while its keystream is in cache, and is never stored. Beside them stands the arithmetic that seeds are agreed on
 //! with, in batches ([`x25519`]).
 //!
@@ -52,6 +52,7 @@ pub mod pack;
 mod prg;
 pub mod quantize;
 mod seed;
+mod stripes;
 pub mod x25519;
 
 pub use accumulator::{Accumulator, WeightedMean};
@@ -71,3 +72,4 @@ pub use quantize::{
     SumOverflow,
 };
 pub use seed::Seed;
+pub use stripes::Stripes;

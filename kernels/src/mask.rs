@@ -139,6 +139,14 @@ impl MaskPlan {
         self.prg().check((u128::from(first_lane) + lanes as u128) * L::BYTES as u128)
     }
 
+    /// The same as [`apply`](Self::apply) for a checked range that begins where a tile does, on the calling thread.
+    pub(crate) fn apply_here<L: Lane>(&self, backend: Backend, first_lane: u64, lanes: &mut [L]) {
+        let tile_lanes = TILE_BYTES / L::BYTES;
+        for (first, tile) in (first_lane..).step_by(tile_lanes).zip(lanes.chunks_mut(tile_lanes)) {
+            self.apply_tile(backend, first, tile);
+        }
+    }
+
     /// The same as [`apply`](Self::apply) for a checked range that fits in cache, on the calling thread.
     pub(crate) fn apply_tile<L: Lane>(&self, backend: Backend, first_lane: u64, tile: &mut [L]) {
         with_kernel!(backend, kernel => kernel.apply_masks(&self.masks, first_lane, tile));
@@ -151,11 +159,13 @@ impl fmt::Debug for MaskPlan {
     }
 }
 
+/// So many seeds take less time than to wake another thread.
+const SEEDS_ALONE: usize = 256;
+
 /// Makes every seed ready for its generator, in a vector that never moves.
-fn keyed<K>(masks: &[(Seed, Sign)], new: fn(&Seed) -> K) -> Vec<(K, Sign)> {
+fn keyed<K: Send>(masks: &[(Seed, Sign)], new: fn(&Seed) -> K) -> Vec<(K, Sign)> {
     let mut keyed = Vec::with_capacity(masks.len());
-    for (seed, sign) in masks {
-        keyed.push((new(seed), *sign));
-    }
+    let masks = masks.par_iter().with_min_len(SEEDS_ALONE);
+    masks.map(|(seed, sign)| (new(seed), *sign)).collect_into_vec(&mut keyed);
     keyed
 }

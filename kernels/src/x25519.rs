@@ -38,6 +38,42 @@ pub fn agree_many(backend: Backend, secret: &[u8; 32], publics: &[[u8; 32]]) -> 
     agree(backend, Pairs::OneSecret(secret, publics))
 }
 
+/// Agrees like [`agree_many`] and writes over `out` what `derive` makes of each secret, given its place: on the thread that
+/// agreed on it, which wipes it afterwards.
+///
+/// ```
+/// use secagg_kernels::{Backend, x25519};
+///
+/// let publics = [[9; 32], [8; 32]];
+/// let mut first_bytes = [0; 2];
+/// x25519::derive_many(Backend::detect(), &[1; 32], &publics, &mut first_bytes, |_, secret| secret[0]);
+/// let secrets = x25519::agree_many(Backend::detect(), &[1; 32], &publics);
+/// assert_eq!(first_bytes, [secrets[0][0], secrets[1][0]]);
+/// ```
+///
+/// # Panics
+/// Unless there is one place in `out` for each public key.
+pub fn derive_many<T: Send>(
+    backend: Backend,
+    secret: &[u8; 32],
+    publics: &[[u8; 32]],
+    out: &mut [T],
+    derive: impl Fn(usize, &[u8; 32]) -> T + Sync,
+) {
+    assert_eq!(publics.len(), out.len(), "one place for each public key");
+    out.par_chunks_mut(BATCH).zip(publics.par_chunks(BATCH)).enumerate().for_each(
+        |(batch, (out, publics))| {
+            let mut shared = Zeroizing::new([[0; 32]; BATCH]);
+            let shared = &mut shared[..publics.len()];
+            let pairs = Pairs::OneSecret(secret, publics);
+            with_kernel!(backend, kernel => kernel.agree(pairs, shared));
+            for (at, (out, shared)) in out.iter_mut().zip(&*shared).enumerate() {
+                *out = derive(batch * BATCH + at, shared);
+            }
+        },
+    );
+}
+
 /// The secrets that are shared by each of many pairs of a secret and somebody else's public key, on the threads of the current rayon pool.
 pub fn agree_pairs(backend: Backend, pairs: &[(&[u8; 32], &[u8; 32])]) -> SharedSecrets {
     agree(backend, Pairs::Each(pairs))

@@ -1,6 +1,8 @@
 //! The accumulator against a vector of 64-bit sums.
 
-use secagg_kernels::{Accumulator, Backend, KeystreamLimit, MaskPlan, PackError, Prg, Sign, pack};
+use secagg_kernels::{
+    Accumulator, Backend, KeystreamLimit, MaskPlan, Modulus, PackError, Prg, Sign, pack,
+};
 
 use crate::support::{modulus, on_threads, painted, seed};
 
@@ -14,9 +16,7 @@ fn sums_wrap_at_the_modulus() {
             let (mut sum, mut model) = (Accumulator::new(modulus(width), len), vec![0_u64; len]);
             for round in 0..3 {
                 let vector: Vec<u64> = painted::<u64>(len + round).split_off(round);
-                let mut bytes = Vec::new();
-                pack::append(backend, modulus(width), &vector, &mut bytes).unwrap();
-                sum.add_packed(backend, &bytes).unwrap();
+                sum.add_packed(backend, &packed(modulus(width), len, round)).unwrap();
                 model.iter_mut().zip(vector).for_each(|(sum, lane)| *sum = sum.wrapping_add(lane));
             }
             assert!(
@@ -33,6 +33,58 @@ fn sums_wrap_at_the_modulus() {
     }
 }
 
+/// Four threads, each with vectors of its own, on sums of one stripe, of several, and of so many that the pool helps; the
+/// sum is that of one thread.
+#[test]
+fn threads_that_add_at_once_lose_nothing() {
+    let backend = Backend::detect();
+    for (width, len) in [(16, 100), (20, 16_384), (20, 40_001), (32, 131_073), (40, 150_000)] {
+        let vectors: Vec<_> = (0..24).map(|at| packed(modulus(width), len, at)).collect();
+        let mut expected = Accumulator::new(modulus(width), len);
+        for bytes in &vectors {
+            expected.add_packed(backend, bytes).unwrap();
+        }
+        let mut sum = Accumulator::new(modulus(width), len);
+        let stripes = sum.stripes();
+        std::thread::scope(|scope| {
+            for vectors in vectors.chunks(6) {
+                let add = |bytes: &Vec<u8>| stripes.add_packed(backend, bytes).unwrap();
+                scope.spawn(move || vectors.iter().for_each(add));
+            }
+        });
+        assert!((0..len).all(|lane| sum.get(lane) == expected.get(lane)), "{width} {len}");
+    }
+}
+
+/// Two threads, each with a plan of its own, on sums of several stripes; as one plan after the other.
+#[test]
+fn threads_that_apply_plans_at_once_lose_nothing() {
+    let backend = Backend::detect();
+    let plans = [(1, Sign::Add), (2, Sign::Subtract)]
+        .map(|(at, sign)| MaskPlan::new(Prg::Aes128Ctr, &[(seed(at), sign), (seed(at + 7), sign)]));
+    for (width, len) in [(16, 50_000), (20, 16_384), (40, 40_001)] {
+        let (mut one, mut two) = [(); 2].map(|()| Accumulator::new(modulus(width), len)).into();
+        for plan in &plans {
+            one.apply(backend, plan).unwrap();
+        }
+        let stripes = two.stripes();
+        std::thread::scope(|scope| {
+            for plan in &plans {
+                let stripes = &stripes;
+                scope.spawn(move || stripes.apply(backend, plan).unwrap());
+            }
+        });
+        assert!((0..len).all(|lane| one.get(lane) == two.get(lane)), "{width} {len}");
+    }
+}
+
+fn packed(modulus: Modulus, len: usize, round: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let vector = painted::<u64>(len + round).split_off(round);
+    pack::append(Backend::detect(), modulus, &vector, &mut bytes).unwrap();
+    bytes
+}
+
 #[test]
 fn a_bad_vector_leaves_the_sum_as_it_was() {
     let backend = Backend::detect();
@@ -41,6 +93,9 @@ fn a_bad_vector_leaves_the_sum_as_it_was() {
     let before: Vec<u64> = (0..3).map(|lane| sum.get(lane)).collect();
     assert_eq!(sum.add_packed(backend, &[0; 7]), Err(PackError::Length { expected: 8, found: 7 }));
     assert_eq!(sum.add_packed(backend, &[0xff; 8]), Err(PackError::NonZeroPadding));
+    let short = PackError::Length { expected: 8, found: 9 };
+    assert_eq!(sum.stripes().add_packed(backend, &[0; 9]), Err(short));
+    assert_eq!(sum.stripes().add_packed(backend, &[0xff; 8]), Err(PackError::NonZeroPadding));
     assert_eq!((0..3).map(|lane| sum.get(lane)).collect::<Vec<_>>(), before);
 }
 
