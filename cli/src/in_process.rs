@@ -1,11 +1,11 @@
 //! A whole cohort in this process: clients on a bounded pool of threads, with scripted faults.
 //!
 //! Every message is encoded, handed over and decoded, as it would be over a network. At most one
-//! client per thread is at work, and holds an update only while it masks it.
+//! client per thread is at work, and holds an update only while it masks it. Whichever thread brings an
+//! answer does the server's work on it, too.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,14 @@ use secagg::{Client, ClientId, Driver, Outgoing, Receive, Refused, Stage};
 use crate::fault::{Fault, Faults};
 use crate::files::{FileError, Values};
 use crate::fleet::{Contribution, Fleet};
-use crate::process;
+use crate::parts::Listener;
+use crate::process::{Stopwatch, alone};
 
 /// The random numbers of one client.
 pub type Randomness = Box<dyn CryptoRng + Send>;
 
 /// Called with the stage, the answers so far, and the clients asked.
-pub type Progress<'a> = Box<dyn FnMut(Stage, usize, usize) + 'a>;
+pub type Progress<'a> = Box<dyn FnMut(Stage, usize, usize) + Send + 'a>;
 
 /// The driver: a cohort, its faults and the pool that it runs on.
 pub struct InProcess<'a, F> {
@@ -38,12 +39,10 @@ pub struct InProcess<'a, F> {
 pub struct Exchange {
     /// Time from the first message to the last answer.
     pub seconds: f64,
-    /// Time that clients computed, added over clients.
+    /// Processor time of all clients.
     pub client_seconds: f64,
-    /// Time that the server took to judge answers.
+    /// Processor time that the server took for their answers.
     pub server_seconds: f64,
-    /// Processor time of this process at the end, where the system tells.
-    pub cpu_seconds_at_end: Option<f64>,
     /// Clients that found fault with the server's message, and left.
     pub refused: Vec<(ClientId, Refused)>,
 }
@@ -62,7 +61,7 @@ struct Job {
     fault: Option<Fault>,
 }
 
-/// A client's answer, and the client if it goes on.
+/// A client's answer, and the client if it goes on; with the processor time that it took.
 struct Answered {
     id: ClientId,
     seconds: f64,
@@ -146,25 +145,26 @@ impl<F: Fleet> Driver for InProcess<'_, F> {
         stage: Stage,
         outgoing: Vec<Outgoing>,
         timeout: Option<Duration>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Box<FileError>> {
         let clock = Clock { start: Instant::now(), timeout };
         let asked = outgoing.len();
         let (prompt, delayed) = self.jobs(stage, outgoing);
-        let mut inbox = Inbox {
+        let mut progress = |answers| (self.progress)(stage, answers, asked);
+        let tray = Mutex::new(Tray {
             participants: &mut self.participants,
             exchange: Exchange::default(),
             answers: 0,
-            receive,
-            progress: &mut |answers| (self.progress)(stage, answers, asked),
-        };
-        let outcome = run_pool(self.fleet, prompt, self.threads, &clock, &mut inbox)
-            .and_then(|()| run_delayed(self.fleet, delayed, &clock, &mut inbox));
-        let mut exchange = inbox.exchange;
+            progress: &mut progress,
+            error: None,
+        });
+        let inbox = Inbox { clock: &clock, receive, tray };
+        run_pool(self.fleet, prompt, self.threads, &inbox);
+        alone(|| run_delayed(self.fleet, delayed, &inbox));
+        let Tray { mut exchange, error, .. } = inbox.into_tray();
         exchange.seconds = clock.start.elapsed().as_secs_f64();
-        exchange.cpu_seconds_at_end = process::cpu_seconds();
         self.ledger.push(exchange);
-        outcome.map_err(Box::new)
+        error.map_or(Ok(()), |error| Err(Box::new(error)))
     }
 }
 
@@ -179,112 +179,116 @@ impl Clock {
     fn left(&self) -> Option<Duration> {
         self.timeout.map(|timeout| timeout.saturating_sub(self.start.elapsed()))
     }
+
+    /// An answer that is ready when time is up is late all the same.
+    fn is_up(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
 }
 
-/// Where answers arrive, one after another.
+/// Where answers arrive, from any thread.
 struct Inbox<'a> {
+    clock: &'a Clock,
+    receive: &'a Receive<'a>,
+    tray: Mutex<Tray<'a>>,
+}
+
+/// What becomes of answers.
+struct Tray<'a> {
     participants: &'a mut BTreeMap<ClientId, Participant>,
     exchange: Exchange,
     answers: usize,
-    receive: &'a mut Receive<'a>,
-    progress: &'a mut dyn FnMut(usize),
+    progress: &'a mut (dyn FnMut(usize) + Send),
+    error: Option<FileError>,
 }
 
-impl Inbox<'_> {
-    fn accept(&mut self, answered: Answered) -> Result<(), FileError> {
-        self.exchange.client_seconds += answered.seconds;
-        match answered.outcome {
-            Ok((participant, reply)) => {
-                self.participants.insert(answered.id, participant);
-                let start = Instant::now();
-                // Whether it was rejected stands in the workflow's report.
-                let _ = (self.receive)(answered.id, &reply);
-                self.exchange.server_seconds += start.elapsed().as_secs_f64();
+impl<'a> Inbox<'a> {
+    /// Whether nobody waits for answers any more.
+    fn is_closed(&self) -> bool {
+        self.clock.is_up() || self.tray().error.is_some()
+    }
+
+    fn accept(&self, Answered { id, seconds, outcome }: Answered) {
+        if self.is_closed() {
+            return;
+        }
+        let outcome = outcome.map(|(participant, reply)| {
+            let watch = Stopwatch::start();
+            // Whether it was rejected stands in the workflow's report.
+            let _ = (self.receive)(id, &reply);
+            (participant, watch.seconds())
+        });
+        self.tray().note(id, seconds, outcome);
+    }
+
+    fn tray(&self) -> MutexGuard<'_, Tray<'a>> {
+        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn into_tray(self) -> Tray<'a> {
+        self.tray.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tray<'_> {
+    /// What a client took, and what the server took for its answer.
+    fn note(&mut self, id: ClientId, seconds: f64, outcome: Result<(Participant, f64), Failed>) {
+        self.exchange.client_seconds += seconds;
+        match outcome {
+            Ok((participant, seconds)) => {
+                self.participants.insert(id, participant);
+                self.exchange.server_seconds += seconds;
             }
-            Err(Failed::Refused(refused)) => self.exchange.refused.push((answered.id, refused)),
-            Err(Failed::File(error)) => return Err(error),
+            Err(Failed::Refused(refused)) => self.exchange.refused.push((id, refused)),
+            Err(Failed::File(error)) => self.error = Some(error),
         }
         self.answers += 1;
         (self.progress)(self.answers);
-        Ok(())
     }
 }
 
-/// Runs jobs on a pool, and hands answers over until all are there or time is up. Answers wait in a
-/// channel no longer than the pool is wide, so that fast clients do not fill the memory.
-fn run_pool(
-    fleet: &impl Fleet,
-    jobs: Vec<Job>,
-    threads: usize,
-    clock: &Clock,
-    inbox: &mut Inbox<'_>,
-) -> Result<(), FileError> {
-    let queue = &Mutex::new(jobs.into_iter());
+/// Runs jobs on a pool until all are done or time is up.
+fn run_pool(fleet: &impl Fleet, jobs: Vec<Job>, threads: usize, inbox: &Inbox<'_>) {
+    let threads = threads.min(jobs.len());
+    let (queue, listener) = (&Mutex::new(jobs.into_iter()), &Listener::here());
     thread::scope(|scope| {
-        let (outbox, answers) = sync_channel(threads);
         for _ in 0..threads {
-            let outbox = outbox.clone();
-            scope.spawn(move || work(fleet, queue, &outbox));
+            let work = move || listener.listen(|| work(fleet, queue, inbox));
+            scope.spawn(move || alone(work));
         }
-        drop(outbox);
-        while let Some(answered) = next_answer(&answers, clock) {
-            inbox.accept(answered)?;
-        }
-        Ok(())
-    })
+    });
 }
 
 /// One thread's work: until there are no more jobs, or nobody waits for the answers.
-fn work(
-    fleet: &impl Fleet,
-    queue: &Mutex<impl Iterator<Item = Job>>,
-    outbox: &SyncSender<Answered>,
-) {
+fn work(fleet: &impl Fleet, queue: &Mutex<impl Iterator<Item = Job>>, inbox: &Inbox<'_>) {
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    while let Some(job) = next() {
-        if outbox.send(job.run(fleet)).is_err() {
-            return;
-        }
-    }
-}
-
-fn next_answer(answers: &Receiver<Answered>, clock: &Clock) -> Option<Answered> {
-    match clock.left() {
-        None => answers.recv().ok(),
-        // An answer that is ready when time is up is late all the same.
-        Some(Duration::ZERO) => None,
-        Some(left) => answers.recv_timeout(left).ok(),
+    while let Some(job) = next().filter(|_| !inbox.is_closed()) {
+        inbox.accept(job.run(fleet));
     }
 }
 
 /// Runs delayed jobs, the least delayed first, until time is up.
-fn run_delayed(
-    fleet: &impl Fleet,
-    jobs: Vec<(Duration, Job)>,
-    clock: &Clock,
-    inbox: &mut Inbox<'_>,
-) -> Result<(), FileError> {
+fn run_delayed(fleet: &impl Fleet, jobs: Vec<(Duration, Job)>, inbox: &Inbox<'_>) {
+    let clock = inbox.clock;
     for (delay, job) in jobs {
         let wait = delay.saturating_sub(clock.start.elapsed());
         if let Some(left) = clock.left().filter(|&left| left <= wait) {
             thread::sleep(left);
-            return Ok(());
+            return;
         }
         thread::sleep(wait);
-        let answered = job.run(fleet);
-        if clock.left() == Some(Duration::ZERO) {
-            return Ok(());
+        if inbox.is_closed() {
+            return;
         }
-        inbox.accept(answered)?;
+        inbox.accept(job.run(fleet));
     }
-    Ok(())
 }
 
 impl Job {
     fn run(mut self, fleet: &impl Fleet) -> Answered {
         let (id, fault) = (self.id, self.fault);
         let contribution = self.contribution(fleet);
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let outcome = contribution.map_err(Failed::File).and_then(|it| self.answer(it));
         let outcome = outcome.map(|(mut participant, mut reply)| {
             if fault == Some(Fault::Garbage) {
@@ -292,7 +296,7 @@ impl Job {
             }
             (participant, reply)
         });
-        Answered { id, seconds: start.elapsed().as_secs_f64(), outcome }
+        Answered { id, seconds: watch.seconds(), outcome }
     }
 
     /// The client's update, in the one stage that needs it.

@@ -12,7 +12,7 @@ use crate::check::Check;
 use crate::fleet::Fleet;
 use crate::in_process::Exchange;
 use crate::process;
-use crate::run::{Finished, Unmasking};
+use crate::run::{Finished, StageTime, Unmasking};
 
 /// A round, from its parameters to its outcome.
 #[derive(Clone, Debug, Serialize)]
@@ -27,7 +27,11 @@ pub struct Report {
     pub parameters: Parameters,
     /// The stages that were run, in order.
     pub stages: Vec<Stage>,
-    /// The server's work after the last answer.
+    /// Processor seconds of all clients.
+    pub client_seconds: f64,
+    /// Processor seconds of the server.
+    pub server_seconds: f64,
+    /// What the server did to take the masks off.
     pub unmask: Option<Unmask>,
     /// Names of the clients whose updates are in the mean.
     pub survivors: Vec<String>,
@@ -73,11 +77,13 @@ pub struct Parameters {
 pub struct Stage {
     /// The stage's name.
     pub stage: &'static str,
-    /// From opening to closing it.
+    /// On the clock, from opening to closing it.
     pub seconds: f64,
-    /// Of these, the server judging answers and closing the stage.
+    /// Of these, from the last answer on, when the server alone is at work.
+    pub closing_seconds: f64,
+    /// Processor seconds of the server, for answers and to close the stage.
     pub server_seconds: f64,
-    /// Time that clients computed, added over clients; they run at the same time.
+    /// Processor seconds of all clients.
     pub client_seconds: f64,
     /// Clients asked.
     pub asked: usize,
@@ -122,16 +128,19 @@ pub struct FalseShare {
 /// Unmasking, by parts.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Unmask {
-    /// Masks taken off.
+    /// Masks of the sum.
     pub masks: usize,
-    /// Recovering secrets and agreeing on seeds, on one thread.
+    /// Those that came off while answers still arrived.
+    pub masks_taken_off: usize,
+    /// Processor seconds to recover secrets and agree on seeds.
     pub recover_seconds: f64,
-    /// Expanding masks and taking them off, on all threads.
+    /// Processor seconds to expand the masks and take them off.
     pub apply_seconds: f64,
-    /// Both.
+    /// Processor seconds of all that the server does in the last stage, up to the mean: these two, judging answers,
+    /// and reading the sum.
+    pub cpu_seconds: f64,
+    /// On the clock, from the last answer to the mean.
     pub seconds: f64,
-    /// Processor time of both, over all threads.
-    pub cpu_seconds: Option<f64>,
 }
 
 impl Report {
@@ -146,13 +155,17 @@ impl Report {
             Ok(aggregate) => (Some(aggregate), None),
             Err(failure) => (None, Some(failure.to_string())),
         };
+        let stages = stages(fleet, finished);
+        let last = finished.unmasking.map_or(0.0, |it| it.last_processor_seconds);
         Self {
             outcome: if done.is_some() { "done" } else { "failed" },
             reason,
             warnings: fleet.warning().into_iter().chain(threshold_warning(params)).collect(),
             parameters: parameters(params),
-            stages: stages(fleet, finished),
-            unmask: finished.unmasking.map(unmask),
+            client_seconds: stages.iter().map(|stage| stage.client_seconds).sum(),
+            server_seconds: stages.iter().map(|stage| stage.server_seconds).sum::<f64>() + last,
+            unmask: finished.unmasking.and_then(|it| Some(unmask(it, stages.last()?))),
+            stages,
             survivors: done.map_or(Vec::new(), |done| names(fleet, &done.survivors)),
             false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
             total_weight: done.map(|done| done.total_weight),
@@ -199,18 +212,24 @@ fn parameters(params: &Params) -> Parameters {
 }
 
 fn stages(fleet: &impl Fleet, finished: &Finished) -> Vec<Stage> {
-    let measured = finished.exchanges.iter().zip(&finished.seconds);
+    let measured = finished.exchanges.iter().zip(&finished.stages);
     let stages = finished.traffic.stages.iter().zip(measured);
-    stages.map(|(traffic, (exchange, &seconds))| stage(fleet, traffic, exchange, seconds)).collect()
+    stages.map(|(traffic, (exchange, &time))| stage(fleet, traffic, exchange, time)).collect()
 }
 
-fn stage(fleet: &impl Fleet, traffic: &StageReport, exchange: &Exchange, seconds: f64) -> Stage {
+fn stage(
+    fleet: &impl Fleet,
+    traffic: &StageReport,
+    exchange: &Exchange,
+    StageTime { seconds, closing_seconds }: StageTime,
+) -> Stage {
     let per_client = |bytes, clients: usize| bytes / (clients as u64).max(1);
     let answers = traffic.answered.len() + traffic.rejected.len();
     Stage {
         stage: traffic.stage.name(),
         seconds,
-        server_seconds: exchange.server_seconds + seconds - exchange.seconds,
+        closing_seconds: seconds - exchange.seconds,
+        server_seconds: exchange.server_seconds + closing_seconds,
         client_seconds: exchange.client_seconds,
         asked: traffic.asked.len(),
         answered: traffic.answered.len(),
@@ -245,8 +264,14 @@ fn false_shares(fleet: &impl Fleet, of: &[secagg::server::FalseShare]) -> Vec<Fa
     of.iter().map(names).collect()
 }
 
-fn unmask(unmasking: Unmasking) -> Unmask {
-    let Unmasking { masks, recover_seconds, apply_seconds, cpu_seconds } = unmasking;
-    let seconds = recover_seconds + apply_seconds;
-    Unmask { masks, recover_seconds, apply_seconds, seconds, cpu_seconds }
+fn unmask(unmasking: Unmasking, last: &Stage) -> Unmask {
+    let Unmasking { masks, masks_taken_off, recover_seconds, apply_seconds, .. } = unmasking;
+    Unmask {
+        masks,
+        masks_taken_off,
+        recover_seconds,
+        apply_seconds,
+        cpu_seconds: last.server_seconds + unmasking.last_processor_seconds,
+        seconds: last.closing_seconds + unmasking.last_seconds,
+    }
 }

@@ -12,7 +12,8 @@ use secagg_kernels::Backend;
 use crate::files::FileError;
 use crate::fleet::Fleet;
 use crate::in_process::{Exchange, InProcess};
-use crate::process;
+use crate::parts::Parts;
+use crate::process::Stopwatch;
 
 /// What a round gave, what went by, and what it took. The stages that were run are all here, also
 /// when the round failed.
@@ -24,23 +25,36 @@ pub struct Finished {
     pub traffic: Traffic,
     /// Clients' and server's time by stage.
     pub exchanges: Vec<Exchange>,
-    /// Seconds from opening to closing each stage.
-    pub seconds: Vec<f64>,
+    /// What the stages took, from opening to closing each.
+    pub stages: Vec<StageTime>,
     /// What unmasking took, if the round came so far.
     pub unmasking: Option<Unmasking>,
 }
 
-/// The server's work after the last answer.
+/// What a stage took beside its [`Exchange`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageTime {
+    /// Seconds on the clock, from opening to closing it.
+    pub seconds: f64,
+    /// Processor seconds to close it.
+    pub closing_seconds: f64,
+}
+
+/// What the server did to take the masks off.
 #[derive(Clone, Copy, Debug)]
 pub struct Unmasking {
-    /// Masks taken off.
+    /// Masks of the sum.
     pub masks: usize,
-    /// Seconds to recover the secrets and agree on the seeds, on one thread.
+    /// Those that came off while answers still arrived.
+    pub masks_taken_off: usize,
+    /// Processor seconds to recover secrets and agree on seeds.
     pub recover_seconds: f64,
-    /// Seconds to expand the masks, take them off and read the sum, on all threads.
+    /// Processor seconds to expand the masks and take them off.
     pub apply_seconds: f64,
-    /// Processor time of both, over all threads, where the system tells.
-    pub cpu_seconds: Option<f64>,
+    /// Seconds on the clock, from the closing of the last stage to the mean.
+    pub last_seconds: f64,
+    /// Processor seconds of that.
+    pub last_processor_seconds: f64,
 }
 
 /// What a round is run with, beside its cohort.
@@ -66,28 +80,44 @@ pub fn run<F: Fleet>(
     cohort: &[ClientId],
     driver: &mut InProcess<'_, F>,
 ) -> Finished {
+    let parts = Parts::default();
+    parts.listen(|| run_observed(round, cohort, driver, &parts))
+}
+
+fn run_observed<F: Fleet>(
+    round: &Round,
+    cohort: &[ClientId],
+    driver: &mut InProcess<'_, F>,
+    parts: &Parts,
+) -> Finished {
     let mut workflow = Workflow::new(driver).timeout(round.timeout);
-    let mut seconds = Vec::new();
-    let recovered = stages(round, cohort, &mut workflow, &mut seconds);
+    let mut times = Times { parts, stages: Vec::new() };
+    let recovered = stages(round, cohort, &mut workflow, &mut times);
     let traffic = workflow.report().clone();
-    let exchanges = driver.ledger().to_vec();
     let mut unmasking = None;
     let outcome = recovered.and_then(|recovered| {
-        let started = Instant::now();
-        let masks = recovered.masks();
+        let (masks, masks_taken_off) = (recovered.masks(), recovered.masks_taken_off());
+        let (started, watch) = (Instant::now(), Stopwatch::start());
         let aggregate = recovered.aggregate();
-        let apply_seconds = started.elapsed().as_secs_f64();
-        unmasking = Some(Unmasking::new(masks, apply_seconds, &seconds, &exchanges));
+        unmasking = Some(Unmasking {
+            masks,
+            masks_taken_off,
+            recover_seconds: parts.seconds("recover"),
+            apply_seconds: parts.seconds("apply"),
+            last_seconds: started.elapsed().as_secs_f64(),
+            last_processor_seconds: watch.seconds(),
+        });
         Ok(aggregate?)
     });
-    Finished { outcome, traffic, exchanges, seconds, unmasking }
+    let exchanges = driver.ledger().to_vec();
+    Finished { outcome, traffic, exchanges, stages: times.stages, unmasking }
 }
 
 fn stages<F: Fleet>(
     round: &Round,
     cohort: &[ClientId],
     workflow: &mut Workflow<'_, InProcess<'_, F>>,
-    seconds: &mut Vec<f64>,
+    times: &mut Times<'_>,
 ) -> Result<Recovered, Failure<Box<FileError>>> {
     let Round { params, session, application, backend, directory, .. } = round;
     let params = params.clone();
@@ -97,35 +127,31 @@ fn stages<F: Fleet>(
         Some(known) => Setup::open_signed(params, *session, cohort, application, known),
     }?;
     let pending = Pending::from((setup.backend(*backend), outgoing));
-    let pending = timed(seconds, || workflow.setup(pending))?;
-    let pending = timed(seconds, || workflow.share_keys(pending))?;
-    let pending = timed(seconds, || workflow.collect_masked_vectors(pending))?;
+    let pending = times.of(|| workflow.setup(pending))?;
+    let pending = times.of(|| workflow.share_keys(pending))?;
+    let pending = times.of(|| workflow.collect_masked_vectors(pending))?;
     let pending = if active {
-        timed(seconds, || workflow.confirm_survivors(pending))?
+        times.of(|| workflow.confirm_survivors(pending))?
     } else {
         workflow.confirm_survivors(pending)?
     };
-    timed(seconds, || workflow.unmask(pending))
+    times.of(|| workflow.unmask(pending))
 }
 
-fn timed<T>(seconds: &mut Vec<f64>, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    seconds.push(start.elapsed().as_secs_f64());
-    result
+/// Looks at the clock.
+struct Times<'a> {
+    parts: &'a Parts,
+    stages: Vec<StageTime>,
 }
 
-impl Unmasking {
-    /// From the end of the last exchange until now, the server alone was at work.
-    fn new(masks: usize, apply_seconds: f64, stages: &[f64], exchanges: &[Exchange]) -> Self {
-        let exchange = exchanges.last();
-        let waiting = exchange.map_or(0.0, |exchange| exchange.seconds);
-        let before = exchange.and_then(|exchange| exchange.cpu_seconds_at_end);
-        Self {
-            masks,
-            recover_seconds: stages.last().map_or(0.0, |stage| stage - waiting),
-            apply_seconds,
-            cpu_seconds: process::cpu_seconds().zip(before).map(|(now, before)| now - before),
-        }
+impl Times<'_> {
+    fn of<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (start, closing) = (Instant::now(), self.parts.seconds("close"));
+        let result = work();
+        self.stages.push(StageTime {
+            seconds: start.elapsed().as_secs_f64(),
+            closing_seconds: self.parts.seconds("close") - closing,
+        });
+        result
     }
 }

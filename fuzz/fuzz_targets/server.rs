@@ -152,7 +152,11 @@ impl<'a> Round<'a> {
         let Ending { params, graph, sharing, survivors, .. } = &self.ending;
         let case = Case { params, graph, sharing, survivors, from, honest, bytes };
         let taken = due && self.lies.judge(S::STAGE, &case);
-        let verdict = open.stage.receive(from, bytes);
+        // Some come by the way that is for many threads, on which masks come off while answers arrive.
+        let verdict = match from.0 % 2 {
+            0 => open.stage.receive(from, bytes),
+            _ => open.stage.concurrently(|receive| receive(from, bytes)),
+        };
         assert_eq!(verdict.is_ok(), taken, "client {from} at {}: {verdict:?}", S::STAGE);
         open.answered.extend(taken.then_some(from));
         open.check_waiting();

@@ -6,8 +6,8 @@ use core::time::Duration;
 use crate::error::Rejected;
 use crate::{ClientId, Outgoing, Stage};
 
-/// Takes one client's answer and gives the verdict on it.
-pub type Receive<'a> = dyn FnMut(ClientId, &[u8]) -> Result<(), Rejected> + 'a;
+/// Takes one client's answer and gives the verdict on it. Many threads may call it at once.
+pub type Receive<'a> = dyn Fn(ClientId, &[u8]) -> Result<(), Rejected> + Sync + 'a;
 
 /// Carries one stage's messages to clients and their answers back.
 ///
@@ -24,6 +24,10 @@ pub trait Driver {
     /// `receive` judges an answer at once and gives the verdict, which the driver may tell the client
     /// or log. A rejected answer counts as not given. `timeout` is for the whole exchange.
     ///
+    /// A driver with threads calls `receive` on each of them as answers come: the server's work is then
+    /// done by these threads, side by side, and one that reads no more before `receive` returns holds its
+    /// client back. Nothing waits in between, so memory is bounded by the threads.
+    ///
     /// # Errors
     /// Only if the transport itself failed.
     fn exchange(
@@ -31,7 +35,7 @@ pub trait Driver {
         stage: Stage,
         outgoing: Vec<Outgoing>,
         timeout: Option<Duration>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Self::Error>;
 }
 
@@ -53,7 +57,7 @@ where
         stage: Stage,
         outgoing: Vec<Outgoing>,
         _timeout: Option<Duration>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Infallible> {
         for Outgoing { to, message } in outgoing {
             if let Some(answer) = (self.0)(stage, to, &message) {

@@ -6,11 +6,12 @@
 use core::fmt;
 use core::iter::zip;
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use secagg_kernels::x25519::{self, SharedSecrets};
-use secagg_kernels::{Backend, Seed};
+use secagg_kernels::{Backend, Seed, Sign};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use x25519_dalek::StaticSecret;
@@ -149,7 +150,6 @@ impl<U> SecretKey<U> {
     fn agree(&self, backend: Backend, theirs: &[End<U>]) -> Result<SharedSecrets, LowOrder> {
         let publics: Vec<_> = theirs.iter().map(|end| end.key.0).collect();
         let shared = x25519::agree_many(backend, self.as_bytes(), &publics);
-        let is_zero = |secret: &[u8; KEY_LEN]| bool::from(secret.ct_eq(&[0; KEY_LEN]));
         match zip(theirs, &*shared).find(|(_, secret)| is_zero(secret)) {
             Some((end, _)) => Err(LowOrder(end.client)),
             None => Ok(shared),
@@ -161,6 +161,11 @@ impl<U> fmt::Debug for SecretKey<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(..)")
     }
+}
+
+/// An agreement with a key of low order: not a secret.
+fn is_zero(shared: &[u8; KEY_LEN]) -> bool {
+    shared.ct_eq(&[0; KEY_LEN]).into()
 }
 
 /// The salt of every key that two members derive, 80 bytes: session id ‖ context hash ‖ roster hash.
@@ -193,15 +198,29 @@ pub(crate) struct Hub<'a, U> {
 }
 
 impl Hub<'_, Mask> {
-    /// The seeds of the masks that this client shares with its neighbours, in their order: the same at
-    /// both ends, and at a server that has recovered one end's secret key.
-    pub(crate) fn pairwise_seeds(
+    /// Appends the seeds of the masks that this client shares with others, in their order, with the signs that it
+    /// takes them with. A seed is the same at both ends, and at a server that has recovered one end's secret
+    /// key. The first key of low order is an error.
+    ///
+    /// `masks` should have the capacity: a vector that grows moves seeds, and leaves copies.
+    pub(crate) fn pairwise_masks(
         &self,
         theirs: &[End<Mask>],
-    ) -> Result<impl ExactSizeIterator<Item = Seed>, LowOrder> {
-        let shared = self.secret.agree(self.backend, theirs)?;
-        let seed = move |at: usize| pairwise_seed(self.salt, &shared[at], self.end, theirs[at]);
-        Ok((0..theirs.len()).map(seed))
+        masks: &mut Vec<(Seed, Sign)>,
+    ) -> Result<(), LowOrder> {
+        let publics: Vec<_> = theirs.iter().map(|end| end.key.0).collect();
+        let low_order = AtomicUsize::new(theirs.len());
+        let start = masks.len();
+        masks.resize(start + theirs.len(), (Seed::from_bytes([0; KEY_LEN]), Sign::Add));
+        let (secret, out) = (self.secret.as_bytes(), &mut masks[start..]);
+        x25519::derive_many(self.backend, secret, &publics, out, |at, shared| {
+            if is_zero(shared) {
+                low_order.fetch_min(at, Ordering::Relaxed);
+            }
+            let seed = pairwise_seed(self.salt, shared, self.end, theirs[at]);
+            (seed, sign(self.end.client, theirs[at].client))
+        });
+        theirs.get(low_order.into_inner()).map_or(Ok(()), |end| Err(LowOrder(end.client)))
     }
 }
 
@@ -210,6 +229,11 @@ fn pairwise_seed(salt: &Salt, shared: &[u8; KEY_LEN], ours: End<Mask>, theirs: E
     let mut seed = Zeroizing::new([0; KEY_LEN]);
     derive(salt, b"secagg pairwise seed", shared, low, high, &mut *seed);
     Seed::from_bytes(*seed)
+}
+
+/// Of two clients that share a mask, the one with the lower id adds it.
+fn sign(client: ClientId, neighbour: ClientId) -> Sign {
+    if client < neighbour { Sign::Add } else { Sign::Subtract }
 }
 
 /// AES-256-GCM key and nonce of one direction of a share channel: used for one message, once.

@@ -1,6 +1,7 @@
 //! A whole round over a [`Driver`].
 
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use secagg_kernels::Real;
 
@@ -9,7 +10,7 @@ use crate::server::{
     Aggregate, CollectMaskedVectors, Collecting, ConfirmSurvivors, Recovered, Setup, ShareKeys,
     Unmask,
 };
-use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, Stage};
+use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, Stage, trace};
 
 /// Runs the stages of a round, one after the other, and keeps count of what went by.
 ///
@@ -181,8 +182,10 @@ impl<'a, D: Driver> Workflow<'a, D> {
         &mut self,
         pending: Pending<S>,
     ) -> Result<Pending<S::Next>, Failure<D::Error>> {
-        let stage = self.exchange(pending)?;
-        let (next, outgoing) = stage.close()?;
+        let (next, outgoing) = trace::stage(S::STAGE, || {
+            let stage = self.exchange(pending)?;
+            trace::close(|| stage.close()).map_err(Failure::Abort)
+        })?;
         self.note_left_out(&outgoing);
         Ok(Pending { stage: next, outgoing })
     }
@@ -202,13 +205,16 @@ impl<'a, D: Driver> Workflow<'a, D> {
         if outgoing.is_empty() {
             return Ok(stage);
         }
-        let mut report = StageReport::new(S::STAGE, &outgoing);
-        let exchanged =
-            self.driver.exchange(S::STAGE, outgoing, self.timeout, &mut |client, message| {
-                let verdict = stage.receive(client, message);
+        let report = Mutex::new(StageReport::new(S::STAGE, &outgoing));
+        let exchanged = stage.concurrently(|receive| {
+            self.driver.exchange(S::STAGE, outgoing, self.timeout, &|client, message| {
+                let verdict = receive(client, message);
+                let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                 report.count(client, message, verdict);
                 verdict
-            });
+            })
+        });
+        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.dropped = stage.waiting_for();
         self.report.stages.push(report);
         exchanged.map_err(Failure::Driver)?;

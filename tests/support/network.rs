@@ -81,7 +81,7 @@ pub(crate) struct Network<F> {
     log: Log,
 }
 
-type Receive<'a> = dyn FnMut(ClientId, &[u8]) -> Result<(), Rejected> + 'a;
+type Receive<'a> = dyn Fn(ClientId, &[u8]) -> Result<(), Rejected> + Sync + 'a;
 
 impl<F: Real> Network<F> {
     pub(crate) fn new(seats: BTreeMap<ClientId, Seat<F>>, script: Script) -> Self {
@@ -92,7 +92,7 @@ impl<F: Real> Network<F> {
         self.log
     }
 
-    fn ask(&mut self, stage: Stage, to: ClientId, request: Vec<u8>, receive: &mut Receive<'_>) {
+    fn ask(&mut self, stage: Stage, to: ClientId, request: Vec<u8>, receive: &Receive<'_>) {
         if self.script.is_silent(to, stage) {
             return;
         }
@@ -120,7 +120,7 @@ impl<F: Real> Network<F> {
         None
     }
 
-    fn deliver(&mut self, stage: Stage, from: ClientId, bytes: &[u8], receive: &mut Receive<'_>) {
+    fn deliver(&mut self, stage: Stage, from: ClientId, bytes: &[u8], receive: &Receive<'_>) {
         self.log.note(stage, from, false, bytes);
         // The workflow's report keeps the verdict.
         let _ = receive(from, bytes);
@@ -135,7 +135,7 @@ impl<F: Real> Driver for Network<F> {
         stage: Stage,
         mut outgoing: Vec<Outgoing>,
         _timeout: Option<Duration>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Infallible> {
         if let Some(seed) = self.script.shuffle {
             shuffle(&mut outgoing, seed);

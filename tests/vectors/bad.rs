@@ -76,7 +76,7 @@ impl Play for Delivery<'_> {
         seats: &mut Seats<F>,
         now: Stage,
         outgoing: &[Outgoing],
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Ended> {
         let due = now == stage(&self.bad.stage);
         if due && self.bad.to == Side::Client {
@@ -106,7 +106,7 @@ impl Delivery<'_> {
     fn deliver(
         &mut self,
         honest: Option<(ClientId, Vec<u8>)>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Ended> {
         let rejected = receive(ClientId(self.bad.client), &self.bad.message.0);
         let path = path_of_or_none(rejected);

@@ -140,7 +140,7 @@ pub(crate) trait Play: Sized {
         players: &mut Seats<F>,
         stage: Stage,
         outgoing: &[Outgoing],
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Ended>;
 }
 
@@ -158,7 +158,7 @@ impl<F: Real, P: Play> Driver for Players<'_, F, P> {
         stage: Stage,
         outgoing: Vec<Outgoing>,
         _timeout: Option<Duration>,
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Ended> {
         self.play.stage(&mut self.seats, stage, &outgoing, receive)
     }

@@ -27,7 +27,7 @@ impl Play for Faithful {
         seats: &mut Seats<F>,
         stage: Stage,
         outgoing: &[Outgoing],
-        receive: &mut Receive<'_>,
+        receive: &Receive<'_>,
     ) -> Result<(), Ended> {
         for Outgoing { to, message } in outgoing {
             self.said.insert((stage, true, *to), message.to_vec());

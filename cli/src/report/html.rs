@@ -43,13 +43,13 @@ impl Report {
                 @if let Some(reason) = &self.reason { p { (reason) "." } }
                 @for warning in &self.warnings { p.warning { "Warning: " (warning) "." } }
             }
-            (section("Stages", "Each bar is a stage, from its first message to its last. Dark: the server at work.", &charts::timeline(self)))
+            (section("Stages", "Each bar is a stage, from its first message to its closing. Dark: the server alone at work.", &charts::timeline(self)))
             (section("Who dropped where", "Of the clients that each stage asked.", &self.cohort()))
             (section("Bytes of one client", "On average; each mark is ten times the one before.", &charts::bytes(&self.stages)))
             @if let Some(check) = &self.check {
                 (section("Error against the plain weighted mean", "Elements by their error, in halves of the bound.", &error(check)))
             }
-            (section("The server's time", "By what it did. Stages overlap with the clients' work; the rest comes after the last answer.", &charts::server(self, limit)))
+            (section("The server's processor time", "By what it did, much of it while clients were at work.", &charts::server(self, limit)))
             (section("Parameters", "", &self.parameters.table()))
         }
     }

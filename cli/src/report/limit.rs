@@ -10,10 +10,10 @@ use super::Parameters;
 /// Some hundredths of a second of each core.
 const BYTES: u64 = 1 << 29;
 
-/// The rate of AES rounds over all cores, of which AES-128-CTR takes ten for each block of 16 bytes.
+/// The rate of AES rounds of a core while all are at work; AES-128-CTR takes ten of them for each block of 16 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Bytes of keystream in a second.
+    /// Bytes of keystream in a processor second.
     pub bytes_per_second: f64,
 }
 
@@ -21,12 +21,11 @@ impl Limit {
     /// Does nothing else for a moment, and looks at the clock.
     pub fn measure(backend: Backend) -> Self {
         let start = Instant::now();
-        let answers = rayon::broadcast(|_| black_box(ceiling::aes_rounds(backend, BYTES)));
-        let bytes = answers.len() as f64 * BYTES as f64;
-        Self { bytes_per_second: bytes / start.elapsed().as_secs_f64() }
+        rayon::broadcast(|_| black_box(ceiling::aes_rounds(backend, BYTES)));
+        Self { bytes_per_second: BYTES as f64 / start.elapsed().as_secs_f64() }
     }
 
-    /// Seconds for so many masks.
+    /// Processor seconds for so many masks.
     pub(super) fn seconds(self, parameters: &Parameters, masks: usize) -> f64 {
         // One lane more than elements: the weight.
         let lanes = masks as f64 * (parameters.dimension as f64 + 1.0);

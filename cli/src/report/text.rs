@@ -25,8 +25,9 @@ impl Report {
         table.set_header([
             "stage",
             "seconds",
-            "of the server",
-            "clients",
+            "server, CPU s",
+            "clients, CPU s",
+            "answered",
             "dropped",
             "up each",
             "down each",
@@ -38,6 +39,15 @@ impl Report {
             column.set_cell_alignment(CellAlignment::Right);
         }
         table
+    }
+
+    fn costs(&self) -> String {
+        let Self { client_seconds, server_seconds, .. } = self;
+        let each = client_seconds / f64::from(self.parameters.cohort_size);
+        format!(
+            "Processor time: {server_seconds:.3} s of the server, {client_seconds:.3} s of the \
+             clients, {each:.4} s for each on average."
+        )
     }
 
     fn describe_outcome(&self, text: &mut String) {
@@ -55,6 +65,7 @@ impl Report {
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());
         }
+        let _ = writeln!(text, "{}", self.costs());
         if let Some(check) = &self.check {
             let _ = writeln!(text, "{}", sentence(check));
         }
@@ -81,11 +92,12 @@ impl Parameters {
 }
 
 impl Stage {
-    fn row(&self) -> [String; 7] {
+    fn row(&self) -> [String; 8] {
         [
             self.stage.into(),
             format!("{:.3}", self.seconds),
             format!("{:.3}", self.server_seconds),
+            format!("{:.3}", self.client_seconds),
             format!("{} of {}", self.answered, self.asked),
             self.dropped.len().to_string(),
             HumanBytes(self.bytes_up_per_client).to_string(),
@@ -121,10 +133,11 @@ fn list(names: &[String]) -> String {
 
 impl Unmask {
     fn sentence(&self) -> String {
-        let Self { masks, recover_seconds, apply_seconds, .. } = self;
+        let Self { masks, masks_taken_off, recover_seconds, apply_seconds, seconds, .. } = self;
         format!(
-            "Unmasked {masks} masks: {recover_seconds:.3} s to recover their seeds, \
-             {apply_seconds:.3} s to take them off."
+            "Unmasked {masks} masks, {masks_taken_off} of them before the last answer: \
+             {recover_seconds:.3} CPU s to recover their seeds, {apply_seconds:.3} CPU s to take them \
+             off. The mean was there {seconds:.3} s after the last answer."
         )
     }
 }

@@ -122,13 +122,10 @@ impl CollectMaskedVectors {
         let hub = Hub { backend: self.backend, salt: &salt, secret: &self.mask, end: ours };
         let end = |neighbour: &&Neighbour| End { client: neighbour.client, key: neighbour.mask };
         let theirs: Vec<_> = sharers.iter().map(end).collect();
-        let seeds = hub
-            .pairwise_seeds(&theirs)
-            .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
-        // With its final capacity from the start, the vector never moves seeds and leaves copies.
         let mut masks = Vec::with_capacity(1 + sharers.len());
         masks.push((self.self_mask_seed.as_seed().clone(), Sign::Add));
-        masks.extend(seeds.zip(sharers.iter().map(|theirs| sign(self.me.id, theirs.client))));
+        hub.pairwise_masks(&theirs, &mut masks)
+            .map_err(|LowOrder(client)| ServerMisbehaved::LowOrderKey(client))?;
         Ok(MaskPlan::new(self.me.session.params.prg(), &masks))
     }
 
@@ -164,9 +161,4 @@ impl AfterMasking {
             None => Self::Unmask(Unmask { me, holdings, confirmed: None }),
         }
     }
-}
-
-/// The sign with which `client` takes the mask that it shares with `neighbour`.
-pub(crate) fn sign(client: ClientId, neighbour: ClientId) -> Sign {
-    if client < neighbour { Sign::Add } else { Sign::Subtract }
 }

@@ -13,7 +13,6 @@ mod setup;
 mod share_keys;
 mod unmask;
 
-pub(crate) use collect_masked_vectors::sign;
 pub use collect_masked_vectors::{AfterMasking, CollectMaskedVectors};
 pub use confirm_survivors::ConfirmSurvivors;
 pub use persistent::{Persistent, PersistentError};

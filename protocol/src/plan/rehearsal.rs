@@ -59,10 +59,10 @@ impl Rehearsal {
     pub fn agree(&self) {
         let (salt, secret) = (&self.salt, black_box(&self.key));
         let hub = Hub { backend: Backend::detect(), salt, secret, end: self.own };
+        let mut masks = Vec::with_capacity(self.neighbours.len());
         // All keys are honest.
-        let _ = hub
-            .pairwise_seeds(&self.neighbours)
-            .map(|seeds| seeds.for_each(|seed| drop(black_box(seed))));
+        let _ = hub.pairwise_masks(&self.neighbours, &mut masks);
+        black_box(masks);
     }
 
     /// Verifies one signature, as an active server's clients make two of.

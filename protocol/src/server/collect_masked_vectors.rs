@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secagg_kernels::{Accumulator, PackError, pack};
 
-use super::{Collected, Collecting, ConfirmSurvivors, Members, Round, check_enough};
+use super::concurrent::lock;
+use super::{Cohorts, Collected, Collecting, ConfirmSurvivors, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Malformed, Rejected};
 use crate::keys::Commitment;
 use crate::message::{ConfirmRequest, MaskedVector, Message, Outgoing};
-use crate::{ClientId, Params, Stage};
+use crate::{ClientId, Receive, Stage, trace};
 
 /// Stage 2: adds up masked vectors from U2. However many come, there is one accumulator.
 #[derive(Debug)]
@@ -21,7 +22,8 @@ impl CollectMaskedVectors {
     ) -> Self {
         let params = &round.session.params;
         let sum = Accumulator::new(params.modulus(), params.lanes());
-        Self(Collected { round, members, commitments, sum, survivors: BTreeSet::new() })
+        let cohorts = Cohorts { round, members, commitments, survivors: BTreeSet::new() };
+        Self(Collected { cohorts, sum })
     }
 
     /// Judges a masked vector as [`receive`](Collecting::receive) does and counts its sender among the
@@ -32,10 +34,8 @@ impl CollectMaskedVectors {
     /// # Errors
     /// [`Rejected`], as `receive`; the stage is as it was.
     pub fn admit<'a>(&mut self, from: ClientId, message: &'a [u8]) -> Result<&'a [u8], Rejected> {
-        let (position, packed) = self.judge(from, message)?;
-        check_packed(&self.0.round.session.params, packed).map_err(Malformed::from)?;
-        self.0.survivors.insert(position);
-        Ok(packed)
+        let Cohorts { round, members, commitments, survivors } = &mut self.0.cohorts;
+        Door { round, members, commitments }.admit(survivors, from, message)
     }
 
     /// Adds a sum of admitted vectors, packed as they are.
@@ -44,34 +44,21 @@ impl CollectMaskedVectors {
     /// [`PackError`] for another length than that of the round's vectors, or unused bits that are set;
     /// the sum is as it was.
     pub fn add_sum(&mut self, packed: &[u8]) -> Result<(), PackError> {
-        self.0.sum.add_packed(self.0.round.backend, packed)
-    }
-
-    fn judge<'a>(&self, from: ClientId, message: &'a [u8]) -> Result<(usize, &'a [u8]), Rejected> {
-        let position = self.0.members.position(from)?;
-        if !self.0.commitments.contains_key(&position) {
-            return Err(ClientMisbehaved::NotExpected.into());
-        }
-        let (session, packed) = MaskedVector::split(message)?;
-        self.0.round.check_session(session)?;
-        if self.0.survivors.contains(&position) {
-            return Err(ClientMisbehaved::Duplicate.into());
-        }
-        Ok((position, packed))
+        self.0.sum.add_packed(self.0.cohorts.round.backend, packed)
     }
 
     /// Survivors that do not hang together would be unmasked in parts, and the server would learn the
     /// sum of each.
     fn check_connected(&self) -> Result<(), Abort> {
-        let survivors = &self.0.survivors;
-        let part = self.0.members.graph.ring().connected(|member| survivors.contains(&member));
+        let Cohorts { members, survivors, .. } = &self.0.cohorts;
+        let part = members.graph.ring().connected(|member| survivors.contains(&member));
         let survivors = survivors.len();
         if part < survivors { Err(Abort::Disconnected { survivors, part }) } else { Ok(()) }
     }
 
     /// A curious server's clients are asked nothing here; they believe it.
     fn requests(&self) -> Vec<Outgoing> {
-        let Collected { round, members, survivors, .. } = &self.0;
+        let Cohorts { round, members, survivors, .. } = &self.0.cohorts;
         if !round.session.params.is_active() {
             return Vec::new();
         }
@@ -82,9 +69,36 @@ impl CollectMaskedVectors {
     }
 }
 
-/// What adding a vector would refuse.
-fn check_packed(params: &Params, packed: &[u8]) -> Result<(), PackError> {
-    pack::check_bytes(params.modulus(), params.lanes(), packed)
+/// Where masked vectors come in.
+struct Door<'a> {
+    round: &'a Round,
+    members: &'a Members,
+    commitments: &'a BTreeMap<usize, Commitment>,
+}
+
+impl Door<'_> {
+    /// Judges a message, and counts its sender among the survivors; gives the lanes to add, which can then be
+    /// added.
+    fn admit<'m>(
+        &self,
+        survivors: &mut BTreeSet<usize>,
+        from: ClientId,
+        message: &'m [u8],
+    ) -> Result<&'m [u8], Rejected> {
+        let position = self.members.position(from)?;
+        if !self.commitments.contains_key(&position) {
+            return Err(ClientMisbehaved::NotExpected.into());
+        }
+        let (session, packed) = MaskedVector::split(message)?;
+        self.round.check_session(session)?;
+        if survivors.contains(&position) {
+            return Err(ClientMisbehaved::Duplicate.into());
+        }
+        let params = &self.round.session.params;
+        pack::check_bytes(params.modulus(), params.lanes(), packed).map_err(Malformed::from)?;
+        survivors.insert(position);
+        Ok(packed)
+    }
 }
 
 impl Collecting for CollectMaskedVectors {
@@ -92,17 +106,30 @@ impl Collecting for CollectMaskedVectors {
     type Next = ConfirmSurvivors;
 
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
-        let (position, packed) = self.judge(from, message)?;
-        let Collected { round, sum, survivors, .. } = &mut self.0;
-        sum.add_packed(round.backend, packed).map_err(Malformed::from)?;
-        survivors.insert(position);
-        Ok(())
+        trace::receive(Self::STAGE, from, message, || {
+            let packed = self.admit(from, message)?;
+            Ok(self.add_sum(packed).map_err(Malformed::from)?)
+        })
+    }
+
+    /// Judging is little, so it is done one after another; adding is much, and is done side by side.
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T {
+        let Collected { cohorts, sum } = &mut self.0;
+        let Cohorts { round, members, commitments, survivors } = cohorts;
+        let door = Door { round, members, commitments };
+        let (survivors, sum) = (Mutex::new(survivors), sum.stripes());
+        exchange(&|from, message| {
+            trace::receive(Self::STAGE, from, message, || {
+                let packed = door.admit(&mut lock(&survivors), from, message)?;
+                Ok(sum.add_packed(round.backend, packed).map_err(Malformed::from)?)
+            })
+        })
     }
 
     fn check(&self) -> Result<(), Abort> {
-        let Collected { round, survivors, .. } = &self.0;
+        let Cohorts { round, survivors, .. } = &self.0.cohorts;
         check_enough(Self::STAGE, survivors.len(), round.threshold() + 1)?;
-        self.0.check_reach(Self::STAGE, |holder, _| survivors.contains(&holder))?;
+        self.0.cohorts.check_reach(Self::STAGE, |holder, _| survivors.contains(&holder))?;
         self.check_connected()
     }
 
@@ -113,7 +140,7 @@ impl Collecting for CollectMaskedVectors {
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
-        let Collected { members, commitments, survivors, .. } = &self.0;
+        let Cohorts { members, commitments, survivors, .. } = &self.0.cohorts;
         let silent = commitments.keys().filter(|position| !survivors.contains(position));
         silent.map(|&position| members.client(position)).collect()
     }

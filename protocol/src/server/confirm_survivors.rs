@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Collected, Collecting, Unmask, check_enough};
+use super::concurrent::{Judge, concurrently, receive};
+use super::{Cohorts, Collected, Collecting, Unmask, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::identity::{Statement, SurvivorsHash};
 use crate::message::{Confirmation, Message, Outgoing, UnmaskRequest};
-use crate::{ClientId, Signature, Stage};
+use crate::{ClientId, Receive, Signature, Stage};
 
 /// Between the last two stages: collects the survivors' signatures over who survived.
 ///
@@ -21,28 +22,19 @@ pub struct ConfirmSurvivors {
 
 impl ConfirmSurvivors {
     pub(super) fn new(collected: Collected) -> Self {
-        let survivors = collected.survivors.iter().map(|&at| collected.members.client(at));
+        let Cohorts { members, survivors, .. } = &collected.cohorts;
+        let survivors = survivors.iter().map(|&at| members.client(at));
         let hash = SurvivorsHash::new(survivors);
         Self { collected, hash, confirmations: BTreeMap::new() }
     }
 
     fn is_active(&self) -> bool {
-        self.collected.round.directory.is_some()
+        self.collected.cohorts.round.directory.is_some()
     }
 
-    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, Signature), Rejected> {
-        let Collected { round, members, survivors, .. } = &self.collected;
-        let position = members.position(from)?;
-        if !self.is_active() || !survivors.contains(&position) {
-            return Err(ClientMisbehaved::NotExpected.into());
-        }
-        let (session, Confirmation { signature }) = Confirmation::decode(message)?;
-        round.check_session(session)?;
-        if self.confirmations.contains_key(&position) {
-            return Err(ClientMisbehaved::Duplicate.into());
-        }
-        self.check_signature(from, &signature)?;
-        Ok((position, signature))
+    fn check_new(&self, position: usize) -> Result<(), ClientMisbehaved> {
+        let seen = self.confirmations.contains_key(&position);
+        if seen { Err(ClientMisbehaved::Duplicate) } else { Ok(()) }
     }
 
     fn check_signature(
@@ -50,7 +42,7 @@ impl ConfirmSurvivors {
         from: ClientId,
         signature: &Signature,
     ) -> Result<(), ClientMisbehaved> {
-        let Collected { round, members, .. } = &self.collected;
+        let Cohorts { round, members, .. } = &self.collected.cohorts;
         let statement = Statement::survivors(&round.session, from, &members.roster, &self.hash);
         let directory = round.directory.as_ref();
         let signed = directory.is_some_and(|known| known.confirms(from, &statement, signature));
@@ -62,14 +54,14 @@ impl ConfirmSurvivors {
         if self.is_active() {
             self.confirmations.keys().copied().collect()
         } else {
-            self.collected.survivors.clone()
+            self.collected.cohorts.survivors.clone()
         }
     }
 
     /// Everyone is told the same in a complete graph, and against an active server, so it is encoded once.
     fn requests(&self, unmaskers: &BTreeSet<usize>) -> Vec<Outgoing> {
-        let members = &self.collected.members;
-        let everyone = || self.collected.survivors.iter().copied();
+        let members = &self.collected.cohorts.members;
+        let everyone = || self.collected.cohorts.survivors.iter().copied();
         let same = members.is_complete() || self.is_active();
         let shared = same.then(|| self.request(everyone()));
         let near = |to| self.request(members.neighbourhood(to).into_iter());
@@ -80,7 +72,7 @@ impl ConfirmSurvivors {
 
     /// Who of these survived, and as many confirmations as a client asks for.
     fn request(&self, among: impl Iterator<Item = usize>) -> Arc<[u8]> {
-        let Collected { round, members, survivors, .. } = &self.collected;
+        let Cohorts { round, members, survivors, .. } = &self.collected.cohorts;
         let survivors = among.filter(|at| survivors.contains(at)).map(|at| members.client(at));
         let confirmed = self.confirmations.iter().take(round.session.params.quorum() as usize);
         let confirmations = confirmed.map(|(&at, signature)| (members.client(at), *signature));
@@ -89,23 +81,50 @@ impl ConfirmSurvivors {
     }
 }
 
+impl Judge for ConfirmSurvivors {
+    type Judged = (usize, Signature);
+
+    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, Signature), Rejected> {
+        let Cohorts { round, members, survivors, .. } = &self.collected.cohorts;
+        let position = members.position(from)?;
+        if !self.is_active() || !survivors.contains(&position) {
+            return Err(ClientMisbehaved::NotExpected.into());
+        }
+        let (session, Confirmation { signature }) = Confirmation::decode(message)?;
+        round.check_session(session)?;
+        self.check_new(position)?;
+        self.check_signature(from, &signature)?;
+        Ok((position, signature))
+    }
+
+    fn keep(&mut self, _: ClientId, (position, signature): Self::Judged) -> Result<(), Rejected> {
+        self.check_new(position)?;
+        self.confirmations.insert(position, signature);
+        Ok(())
+    }
+}
+
 impl Collecting for ConfirmSurvivors {
     const STAGE: Stage = Stage::ConfirmSurvivors;
     type Next = Unmask;
 
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
-        let (position, signature) = self.judge(from, message)?;
-        self.confirmations.insert(position, signature);
-        Ok(())
+        receive(self, from, message)
+    }
+
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T {
+        concurrently(self, exchange)
     }
 
     fn check(&self) -> Result<(), Abort> {
         if !self.is_active() {
             return Ok(());
         }
-        let quorum = self.collected.round.session.params.quorum() as usize;
+        let quorum = self.collected.cohorts.round.session.params.quorum() as usize;
         check_enough(Self::STAGE, self.confirmations.len(), quorum)?;
-        self.collected.check_reach(Self::STAGE, |at, _| self.confirmations.contains_key(&at))
+        self.collected
+            .cohorts
+            .check_reach(Self::STAGE, |at, _| self.confirmations.contains_key(&at))
     }
 
     fn close(self) -> Result<(Unmask, Vec<Outgoing>), Abort> {
@@ -116,7 +135,7 @@ impl Collecting for ConfirmSurvivors {
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
-        let Collected { members, survivors, .. } = &self.collected;
+        let Cohorts { members, survivors, .. } = &self.collected.cohorts;
         let silent = survivors.iter().filter(|at| !self.confirmations.contains_key(at));
         silent.filter(|_| self.is_active()).map(|&at| members.client(at)).collect()
     }

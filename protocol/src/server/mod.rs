@@ -7,11 +7,13 @@
 //! sent a masked vector, and the sum is over exactly these; U4, the unmaskers, revealed shares.
 
 mod collect_masked_vectors;
+mod concurrent;
 mod confirm_survivors;
 mod recover;
 mod saved;
 mod setup;
 mod share_keys;
+mod take_off;
 mod unmask;
 
 pub use collect_masked_vectors::CollectMaskedVectors;
@@ -33,7 +35,7 @@ use crate::keys::{Commitment, Salt};
 use crate::message::{AdvertisedKeys, Outgoing};
 use crate::roster::RosterHash;
 use crate::session::Session;
-use crate::{ClientId, SessionId, Stage};
+use crate::{ClientId, Receive, SessionId, Stage};
 
 /// A stage that collects messages until the caller closes it.
 pub trait Collecting: Sized {
@@ -47,6 +49,18 @@ pub trait Collecting: Sized {
     /// # Errors
     /// [`Rejected`] says what is wrong with it; the stage is as it was.
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected>;
+
+    /// Takes messages from many threads at once: `exchange` is given a function that does what
+    /// [`receive`](Self::receive) does and that any number of threads may call, for as long as `exchange` runs.
+    ///
+    /// Messages are judged side by side; masked vectors are added to the one sum side by side, and in the
+    /// last stage whoever brings a message may find itself recovering the secrets that enough shares are
+    /// there for and taking their masks off, while others go on. There is no queue: a thread works on the
+    /// message that it brought, so at most one message for each thread is in memory, and a transport that
+    /// reads no faster than its threads return is held back.
+    ///
+    /// What `exchange` gives is given back.
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T;
 
     /// Whether the stage could be closed now, judged neighbourhood by neighbourhood: the abort that
     /// closing it now would end the round with. What only recovering secrets shows is not foreseen.
@@ -99,23 +113,29 @@ struct Members {
     graph: Graph,
 }
 
-/// What the masked vectors came to: their sum, and whose they are. Clients are named by position.
+/// U1, U2 and U3. Clients are named by position.
 #[derive(Debug)]
-struct Collected {
+struct Cohorts {
     round: Round,
     members: Members,
     /// U2, with what each committed to.
     commitments: BTreeMap<usize, Commitment>,
-    sum: Accumulator,
     survivors: BTreeSet<usize>,
 }
 
-impl Collected {
+/// What the masked vectors came to: their sum, and whose they are.
+#[derive(Debug)]
+struct Collected {
+    cohorts: Cohorts,
+    sum: Accumulator,
+}
+
+impl Cohorts {
     /// Every secret that the sum needs must be within reach of enough holders: each survivor's seed,
     /// and the mask key of each dropped client that a survivor is masked against.
     fn check_reach(&self, stage: Stage, holds: impl Fn(usize, usize) -> bool) -> Result<(), Abort> {
         let need = self.round.threshold();
-        for &owner in self.commitments.keys().filter(|&&owner| self.is_needed(owner)) {
+        for owner in self.needed() {
             let neighbours = self.members.graph.neighbours(owner);
             let have = neighbours.iter().filter(|&&holder| holds(holder, owner)).count();
             if have < need {
@@ -126,9 +146,28 @@ impl Collected {
         Ok(())
     }
 
+    /// Whose secrets the sum needs, ascending.
+    fn needed(&self) -> impl Iterator<Item = usize> {
+        self.commitments.keys().copied().filter(|&owner| self.is_needed(owner))
+    }
+
     fn is_needed(&self, owner: usize) -> bool {
-        let neighbours = self.members.graph.neighbours(owner);
-        self.survivors.contains(&owner) || neighbours.iter().any(|at| self.survivors.contains(at))
+        self.survivors.contains(&owner) || self.masked_against(owner).next().is_some()
+    }
+
+    /// The masks that come off with a client's secret.
+    fn count_masks(&self, owner: usize) -> usize {
+        if self.survivors.contains(&owner) { 1 } else { self.masked_against(owner).count() }
+    }
+
+    fn count_all_masks(&self, owners: &[usize]) -> usize {
+        owners.iter().map(|&owner| self.count_masks(owner)).sum()
+    }
+
+    /// The survivors that a client shares masks with, ascending.
+    fn masked_against(&self, position: usize) -> impl Iterator<Item = usize> {
+        let neighbours = self.members.graph.neighbours(position).iter().copied();
+        neighbours.filter(|at| self.survivors.contains(at))
     }
 
     /// Neighbours of a client that shared their keys, ascending.

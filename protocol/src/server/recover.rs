@@ -2,25 +2,27 @@
 
 mod secrets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use secagg_kernels::{MaskPlan, Seed, Sign};
 
+pub(super) use self::secrets::Basis;
 use self::secrets::Secrets;
-use super::{Members, Round};
+use super::Cohorts;
 use crate::ClientId;
-use crate::client::sign;
 use crate::error::Abort;
-use crate::keys::{Commitment, End, Hub, LowOrder, Mask, MaskSecretKey, SelfMaskSeed};
+use crate::keys::{End, Hub, LowOrder, MaskSecretKey, SelfMaskSeed};
 use crate::shamir::Share;
 
 /// Revealed shares, by the secret's owner and then by holder; both are positions.
 pub(super) type Shares = BTreeMap<usize, BTreeMap<usize, Share>>;
 
-/// Recovers the secrets that the sum needs, and finds the masks that follow from them.
+/// Who answered, by position, and a number by which their shares are taken, the lowest first.
+pub(super) type Unmaskers = BTreeMap<usize, usize>;
+
+/// Recovers secrets, and finds the masks that follow from them.
 pub(super) struct Recovery<'a> {
-    round: &'a Round,
-    members: &'a Members,
+    cohorts: &'a Cohorts,
     secrets: Secrets<'a>,
 }
 
@@ -39,53 +41,50 @@ pub struct FalseShare {
 }
 
 impl<'a> Recovery<'a> {
-    pub(super) fn new(
-        round: &'a Round,
-        members: &'a Members,
-        unmaskers: &'a BTreeSet<usize>,
+    /// Does without false shares, as long as there are enough true ones (docs/protocol.md, section 13).
+    pub(super) fn new(cohorts: &'a Cohorts, unmaskers: &'a Unmaskers, shares: &'a Shares) -> Self {
+        let Cohorts { round, members, .. } = cohorts;
+        Self { cohorts, secrets: Secrets::new(&round.session, members, unmaskers, shares) }
+    }
+
+    /// Looks at the first shares of each secret only, and gives up where one of them is false. Begins with a
+    /// basis that may be the one that is needed.
+    pub(super) fn hasty(
+        cohorts: &'a Cohorts,
+        unmaskers: &'a Unmaskers,
         shares: &'a Shares,
+        basis: Basis,
     ) -> Self {
-        let secrets = Secrets::new(&round.session, members, unmaskers, shares);
-        Self { round, members, secrets }
+        let Self { cohorts, secrets } = Self::new(cohorts, unmaskers, shares);
+        Self { cohorts, secrets: secrets.hasty(basis) }
     }
 
-    /// The self mask of every survivor, and the pairwise masks between survivors and dropped
-    /// clients, each with the sign that takes it off.
-    pub(super) fn mask_plan(
+    /// The basis that was needed last.
+    pub(super) fn into_basis(self) -> Basis {
+        self.secrets.into_basis()
+    }
+
+    /// All masks that come off with the secrets of some clients, each with the sign that takes it off.
+    pub(super) fn mask_plan(&mut self, owners: &[usize]) -> Result<MaskPlan, Abort> {
+        let mut masks = Vec::with_capacity(self.cohorts.count_all_masks(owners));
+        owners.iter().try_for_each(|&owner| self.masks_of(owner, &mut masks))?;
+        Ok(MaskPlan::new(self.cohorts.round.session.params.prg(), &masks))
+    }
+
+    /// Appends the self mask of a survivor, or the masks between a dropped client and the survivors. An error
+    /// appends nothing.
+    pub(super) fn masks_of(
         &mut self,
-        commitments: &BTreeMap<usize, Commitment>,
-        survivors: &BTreeSet<usize>,
-    ) -> Result<MaskPlan, Abort> {
-        // With its final capacity from the start, the vector never moves seeds and leaves copies.
-        let mut masks = Vec::with_capacity(self.count_masks(commitments, survivors));
-        for (&owner, commitment) in commitments {
-            if survivors.contains(&owner) {
-                masks.push((self.self_mask_seed(owner, commitment)?, Sign::Subtract));
-            } else {
-                self.pairwise_masks(owner, survivors, &mut masks)?;
-            }
-        }
-        Ok(MaskPlan::new(self.round.session.params.prg(), &masks))
-    }
-
-    fn count_masks(
-        &self,
-        commitments: &BTreeMap<usize, Commitment>,
-        survivors: &BTreeSet<usize>,
-    ) -> usize {
-        let dropped = commitments.keys().filter(|owner| !survivors.contains(owner));
-        let edges = dropped.map(|&owner| self.masked_against(owner, survivors).count());
-        survivors.len() + edges.sum::<usize>()
-    }
-
-    /// The survivors that a dropped client shares masks with.
-    fn masked_against(
-        &self,
-        dropped: usize,
-        survivors: &'a BTreeSet<usize>,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let neighbours = self.members.graph.neighbours(dropped).iter().copied();
-        neighbours.filter(|at| survivors.contains(at))
+        owner: usize,
+        masks: &mut Vec<(Seed, Sign)>,
+    ) -> Result<(), Abort> {
+        let before = masks.len();
+        let appended = if self.cohorts.survivors.contains(&owner) {
+            self.self_mask(owner, masks)
+        } else {
+            self.pairwise_masks(owner, masks)
+        };
+        appended.inspect_err(|_| masks.truncate(before))
     }
 
     /// The false shares that were found on the way, by owner.
@@ -93,39 +92,32 @@ impl<'a> Recovery<'a> {
         self.secrets.into_false_shares()
     }
 
-    fn self_mask_seed(&mut self, owner: usize, commitment: &Commitment) -> Result<Seed, Abort> {
-        let (session, client) = (&self.round.session, self.members.client(owner));
+    fn self_mask(&mut self, owner: usize, masks: &mut Vec<(Seed, Sign)>) -> Result<(), Abort> {
+        let Cohorts { round, members, commitments, .. } = self.cohorts;
+        let (session, client) = (&round.session, members.client(owner));
         let secret = self.secrets.recover(owner, |secret| {
-            SelfMaskSeed::from_bytes(secret).commitment(session, client).matches(commitment)
+            let commitment = SelfMaskSeed::from_bytes(secret).commitment(session, client);
+            commitments.get(&owner).is_some_and(|published| commitment.matches(published))
         })?;
-        Ok(Seed::from_bytes(*secret))
-    }
-
-    fn pairwise_masks(
-        &mut self,
-        dropped: usize,
-        survivors: &BTreeSet<usize>,
-        masks: &mut Vec<(Seed, Sign)>,
-    ) -> Result<(), Abort> {
-        let masked = self.masked_against(dropped, survivors);
-        let theirs: Vec<_> = masked.map(|survivor| self.end(survivor)).collect();
-        if theirs.is_empty() {
-            return Ok(());
-        }
-        let ours = self.end(dropped);
-        let fits = |secret: &_| MaskSecretKey::from_bytes(secret).public() == ours.key;
-        let secret = self.secrets.recover(dropped, fits)?;
-        let key = MaskSecretKey::from_bytes(&secret);
-        let salt = self.members.salt(&self.round.session);
-        let hub = Hub { backend: self.round.backend, salt: &salt, secret: &key, end: ours };
-        let seeds =
-            hub.pairwise_seeds(&theirs).map_err(|LowOrder(_)| Abort::FalseShares(ours.client))?;
-        // The mask that a survivor took with its own sign comes off with the dropped client's.
-        masks.extend(seeds.zip(theirs.iter().map(|theirs| sign(ours.client, theirs.client))));
+        masks.push((Seed::from_bytes(*secret), Sign::Subtract));
         Ok(())
     }
 
-    fn end(&self, position: usize) -> End<Mask> {
-        End { client: self.members.client(position), key: self.members.keys[position].mask }
+    /// The mask that a survivor took with its own sign comes off with the dropped client's.
+    fn pairwise_masks(
+        &mut self,
+        dropped: usize,
+        masks: &mut Vec<(Seed, Sign)>,
+    ) -> Result<(), Abort> {
+        let Cohorts { round, members, .. } = self.cohorts;
+        let end = |at: usize| End { client: members.client(at), key: members.keys[at].mask };
+        let ours = end(dropped);
+        let fits = |secret: &_| MaskSecretKey::from_bytes(secret).public() == ours.key;
+        let secret = self.secrets.recover(dropped, fits)?;
+        let key = MaskSecretKey::from_bytes(&secret);
+        let salt = members.salt(&round.session);
+        let hub = Hub { backend: round.backend, salt: &salt, secret: &key, end: ours };
+        let theirs: Vec<_> = self.cohorts.masked_against(dropped).map(end).collect();
+        hub.pairwise_masks(&theirs, masks).map_err(|LowOrder(_)| Abort::FalseShares(ours.client))
     }
 }

@@ -9,8 +9,9 @@ use rand_core::CryptoRng;
 use secagg_kernels::{Accumulator, Backend};
 
 use super::recover::Shares;
+use super::take_off::Answers;
 use super::{
-    CollectMaskedVectors, Collected, Collecting, ConfirmSurvivors, Members, Round, Setup,
+    Cohorts, CollectMaskedVectors, Collected, Collecting, ConfirmSurvivors, Members, Round, Setup,
     ShareKeys, Unmask,
 };
 use crate::error::Malformed;
@@ -120,7 +121,7 @@ impl State for Setup {
     fn read(round: Round, from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut setup = Self::new(round, Field::read(from)?);
         for (client, keys) in <Vec<_>>::read(from)? {
-            setup.keep(client, keys);
+            setup.insert(client, keys);
         }
         Ok(setup)
     }
@@ -145,7 +146,7 @@ impl State for ShareKeys {
 
 impl State for CollectMaskedVectors {
     fn round(&self) -> &Round {
-        &self.0.round
+        &self.0.cohorts.round
     }
 
     fn write(&self, to: &mut Writer) {
@@ -159,7 +160,7 @@ impl State for CollectMaskedVectors {
 
 impl State for ConfirmSurvivors {
     fn round(&self) -> &Round {
-        &self.collected.round
+        &self.collected.cohorts.round
     }
 
     fn write(&self, to: &mut Writer) {
@@ -169,33 +170,46 @@ impl State for ConfirmSurvivors {
 
     fn read(round: Round, from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut stage = Self::new(Collected::read(round, from)?);
-        stage.confirmations = stage.collected.members.check(Field::read(from)?)?;
+        stage.confirmations = stage.collected.cohorts.members.check(Field::read(from)?)?;
         Ok(stage)
     }
 }
 
 impl State for Unmask {
     fn round(&self) -> &Round {
-        &self.collected.round
+        &self.collected.cohorts.round
     }
 
     fn write(&self, to: &mut Writer) {
         self.collected.write(to);
         self.asked.write(to);
-        self.unmaskers.write(to);
-        self.shares.write(to);
+        self.answers.write(to);
     }
 
     fn read(round: Round, from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let collected = Collected::read(round, from)?;
-        let members = &collected.members;
-        let (asked, unmaskers) = (members.check(Field::read(from)?)?, Field::read(from)?);
-        let unmaskers = members.check(unmaskers)?;
+        let members = &collected.cohorts.members;
+        let asked = members.check(Field::read(from)?)?;
+        let answers = Answers::read(members, from)?;
+        Ok(Self { collected, asked, answers })
+    }
+}
+
+impl Answers {
+    fn write(&self, to: &mut Writer) {
+        self.unmaskers.write(to);
+        self.recovered.write(to);
+        self.shares.write(to);
+    }
+
+    fn read(members: &Members, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let unmaskers = members.check(Field::read(from)?)?;
+        let recovered = members.check(Field::read(from)?)?;
         let shares: Shares = members.check(Field::read(from)?)?;
         for held in shares.values() {
             members.check(held)?;
         }
-        Ok(Self { collected, asked, unmaskers, shares })
+        Ok(Self::new(unmaskers, recovered, shares))
     }
 }
 
@@ -222,11 +236,12 @@ impl Members {
 
 impl Collected {
     fn write(&self, to: &mut Writer) {
-        self.members.write(to);
-        self.commitments.write(to);
-        self.survivors.write(to);
+        let Cohorts { round, members, commitments, survivors } = &self.cohorts;
+        members.write(to);
+        commitments.write(to);
+        survivors.write(to);
         let mut packed = Vec::new();
-        self.sum.append_packed(self.round.backend, &mut packed);
+        self.sum.append_packed(round.backend, &mut packed);
         to.blob(&packed);
     }
 
@@ -237,7 +252,7 @@ impl Collected {
         let params = &round.session.params;
         let mut sum = Accumulator::new(params.modulus(), params.lanes());
         sum.add_packed(round.backend, from.blob()?)?;
-        Ok(Self { round, members, commitments, sum, survivors })
+        Ok(Self { cohorts: Cohorts { round, members, commitments, survivors }, sum })
     }
 }
 

@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use secagg_kernels::Backend;
 
+use super::concurrent::{Judge, concurrently, receive};
 use super::{Collecting, Members, Round, ShareKeys, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Misuse, Rejected};
 use crate::identity::{Directory, Statement};
 use crate::message::{AdvertisedKeys, Message, Outgoing, SetupRequest, ShareKeysRequest};
 use crate::session::Session;
-use crate::{ClientId, Params, SessionId, Stage};
+use crate::{ClientId, Params, Receive, SessionId, Stage};
 
 /// Stage 0: collects two public keys from each client of the cohort.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Setup {
     }
 
     /// Takes keys that were judged.
-    pub(super) fn keep(&mut self, client: ClientId, keys: AdvertisedKeys) {
+    pub(super) fn insert(&mut self, client: ClientId, keys: AdvertisedKeys) {
         self.seen.extend([*keys.mask.as_bytes(), *keys.channel.as_bytes()]);
         self.keys.insert(client, keys);
     }
@@ -89,27 +90,14 @@ impl Setup {
         self
     }
 
-    fn judge(&self, from: ClientId, message: &[u8]) -> Result<AdvertisedKeys, Rejected> {
-        if !self.cohort.contains(&from) {
-            return Err(ClientMisbehaved::NotExpected.into());
-        }
-        let (session, keys) = AdvertisedKeys::decode(message)?;
-        self.round.check_session(session)?;
+    /// Neither the client nor its keys were seen before.
+    fn check_new(&self, from: ClientId, keys: &AdvertisedKeys) -> Result<(), ClientMisbehaved> {
         if self.keys.contains_key(&from) {
-            return Err(ClientMisbehaved::Duplicate.into());
+            return Err(ClientMisbehaved::Duplicate);
         }
-        self.check_keys(&keys)?;
-        self.check_signature(from, &keys)?;
-        Ok(keys)
-    }
-
-    fn check_keys(&self, keys: &AdvertisedKeys) -> Result<(), ClientMisbehaved> {
         let (mask, channel) = (keys.mask.as_bytes(), keys.channel.as_bytes());
         if mask == channel || self.seen.contains(mask) || self.seen.contains(channel) {
             return Err(ClientMisbehaved::DuplicateKey);
-        }
-        if keys.mask.has_low_order() || keys.channel.has_low_order() {
-            return Err(ClientMisbehaved::LowOrderKey);
         }
         Ok(())
     }
@@ -136,14 +124,38 @@ impl Setup {
     }
 }
 
+impl Judge for Setup {
+    type Judged = AdvertisedKeys;
+
+    fn judge(&self, from: ClientId, message: &[u8]) -> Result<AdvertisedKeys, Rejected> {
+        if !self.cohort.contains(&from) {
+            return Err(ClientMisbehaved::NotExpected.into());
+        }
+        let (session, keys) = AdvertisedKeys::decode(message)?;
+        self.round.check_session(session)?;
+        self.check_new(from, &keys)?;
+        check_order(&keys)?;
+        self.check_signature(from, &keys)?;
+        Ok(keys)
+    }
+
+    fn keep(&mut self, from: ClientId, keys: AdvertisedKeys) -> Result<(), Rejected> {
+        self.check_new(from, &keys)?;
+        self.insert(from, keys);
+        Ok(())
+    }
+}
+
 impl Collecting for Setup {
     const STAGE: Stage = Stage::Setup;
     type Next = ShareKeys;
 
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
-        let keys = self.judge(from, message)?;
-        self.keep(from, keys);
-        Ok(())
+        receive(self, from, message)
+    }
+
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T {
+        concurrently(self, exchange)
     }
 
     fn check(&self) -> Result<(), Abort> {
@@ -161,6 +173,13 @@ impl Collecting for Setup {
         let silent = self.cohort.iter().filter(|client| !self.keys.contains_key(client));
         silent.copied().collect()
     }
+}
+
+fn check_order(keys: &AdvertisedKeys) -> Result<(), ClientMisbehaved> {
+    if keys.mask.has_low_order() || keys.channel.has_low_order() {
+        return Err(ClientMisbehaved::LowOrderKey);
+    }
+    Ok(())
 }
 
 fn check_cohort(params: &Params, cohort: &[ClientId]) -> Result<BTreeSet<ClientId>, Misuse> {

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::concurrent::{Judge, concurrently, receive};
 use super::{CollectMaskedVectors, Collecting, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::message::{CollectRequest, Message, Outgoing, SealedShares};
 use crate::sealed::SealedPair;
-use crate::{ClientId, Stage};
+use crate::{ClientId, Receive, Stage};
 
 /// Stage 1: collects sealed shares from U1.
 #[derive(Debug)]
@@ -20,18 +21,9 @@ impl ShareKeys {
         Self { round, members, sealed: BTreeMap::new() }
     }
 
-    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, SealedShares), Rejected> {
-        let position = self.members.position(from)?;
-        let (session, shares) = SealedShares::decode(message)?;
-        self.round.check_session(session)?;
-        if self.sealed.contains_key(&position) {
-            return Err(ClientMisbehaved::Duplicate.into());
-        }
-        let (expected, found) = (self.members.graph.degree(), shares.boxes.len());
-        if found != expected {
-            return Err(ClientMisbehaved::ShareCount { expected, found }.into());
-        }
-        Ok((position, shares))
+    fn check_new(&self, position: usize) -> Result<(), ClientMisbehaved> {
+        let seen = self.sealed.contains_key(&position);
+        if seen { Err(ClientMisbehaved::Duplicate) } else { Ok(()) }
     }
 
     /// U2: who shared its keys, without those that are left with fewer neighbours than the threshold,
@@ -90,14 +82,38 @@ impl ShareKeys {
     }
 }
 
+impl Judge for ShareKeys {
+    type Judged = (usize, SealedShares);
+
+    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, SealedShares), Rejected> {
+        let position = self.members.position(from)?;
+        let (session, shares) = SealedShares::decode(message)?;
+        self.round.check_session(session)?;
+        self.check_new(position)?;
+        let (expected, found) = (self.members.graph.degree(), shares.boxes.len());
+        if found != expected {
+            return Err(ClientMisbehaved::ShareCount { expected, found }.into());
+        }
+        Ok((position, shares))
+    }
+
+    fn keep(&mut self, _: ClientId, (position, shares): Self::Judged) -> Result<(), Rejected> {
+        self.check_new(position)?;
+        self.sealed.insert(position, shares);
+        Ok(())
+    }
+}
+
 impl Collecting for ShareKeys {
     const STAGE: Stage = Stage::ShareKeys;
     type Next = CollectMaskedVectors;
 
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
-        let (position, shares) = self.judge(from, message)?;
-        self.sealed.insert(position, shares);
-        Ok(())
+        receive(self, from, message)
+    }
+
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T {
+        concurrently(self, exchange)
     }
 
     fn check(&self) -> Result<(), Abort> {

@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
+use std::sync::RwLock;
 
 use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
 
-use super::recover::{FalseShare, Recovery, Shares};
-use super::{Collected, Collecting, Round, check_enough};
+use super::concurrent::{read, write};
+use super::recover::{FalseShare, Recovery};
+use super::take_off::{Answers, take_off};
+use super::{Cohorts, Collected, Collecting, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::message::{Message, Outgoing, Revealed, RevealedShares};
-use crate::shamir::Share;
-use crate::{ClientId, Stage};
+use crate::{ClientId, Receive, Stage, trace};
 
 /// The last stage: collects shares from the survivors.
 #[derive(Debug)]
@@ -15,37 +17,47 @@ pub struct Unmask {
     pub(super) collected: Collected,
     /// Survivors that were asked, by position.
     pub(super) asked: BTreeSet<usize>,
-    pub(super) unmaskers: BTreeSet<usize>,
-    pub(super) shares: Shares,
+    pub(super) answers: Answers,
 }
 
 impl Unmask {
     pub(super) fn new(collected: Collected, asked: BTreeSet<usize>) -> Self {
-        Self { collected, asked, unmaskers: BTreeSet::new(), shares: Shares::new() }
+        Self { collected, asked, answers: Answers::default() }
     }
+}
 
-    fn judge(&self, from: ClientId, message: &[u8]) -> Result<(usize, Vec<Revealed>), Rejected> {
-        let position = self.collected.members.position(from)?;
+/// What a message is judged by.
+struct Questions<'a> {
+    cohorts: &'a Cohorts,
+    asked: &'a BTreeSet<usize>,
+}
+
+impl Questions<'_> {
+    fn judge(
+        &self,
+        answers: &Answers,
+        from: ClientId,
+        message: &[u8],
+    ) -> Result<(usize, Vec<Revealed>), Rejected> {
+        let position = self.cohorts.members.position(from)?;
         if !self.asked.contains(&position) {
             return Err(ClientMisbehaved::NotExpected.into());
         }
         let (session, RevealedShares { shares }) = RevealedShares::decode(message)?;
-        self.collected.round.check_session(session)?;
-        if self.unmaskers.contains(&position) {
-            return Err(ClientMisbehaved::Duplicate.into());
-        }
+        self.cohorts.round.check_session(session)?;
+        answers.check_new(position)?;
         self.check_shares(position, &shares)?;
         Ok((position, shares))
     }
 
     /// One share for each neighbour in U2, of the secret that the survivors call for.
     fn check_shares(&self, from: usize, shares: &[Revealed]) -> Result<(), ClientMisbehaved> {
-        let owners: Vec<_> = self.collected.sharing_neighbours(from).collect();
+        let owners: Vec<_> = self.cohorts.sharing_neighbours(from).collect();
         let (expected, found) = (owners.len(), shares.len());
         if found != expected {
             return Err(ClientMisbehaved::ShareCount { expected, found });
         }
-        let survivors = &self.collected.survivors;
+        let survivors = &self.cohorts.survivors;
         let fits = |(owner, revealed): (&usize, &Revealed)| match revealed {
             Revealed::Nothing => true,
             Revealed::SelfMaskSeed(_) => survivors.contains(owner),
@@ -53,66 +65,66 @@ impl Unmask {
         };
         if owners.iter().zip(shares).all(fits) { Ok(()) } else { Err(ClientMisbehaved::ShareKind) }
     }
-
-    fn keep(&mut self, unmasker: usize, shares: Vec<Revealed>) {
-        let owners: Vec<_> = self.collected.sharing_neighbours(unmasker).collect();
-        for (owner, revealed) in owners.into_iter().zip(shares) {
-            if let Some(share) = share(revealed) {
-                self.shares.entry(owner).or_default().insert(unmasker, share);
-            }
-        }
-        self.unmaskers.insert(unmasker);
-    }
-
-    fn holds(&self, holder: usize, owner: usize) -> bool {
-        self.shares.get(&owner).is_some_and(|shares| shares.contains_key(&holder))
-    }
 }
 
 impl Collecting for Unmask {
     const STAGE: Stage = Stage::Unmask;
     type Next = Recovered;
 
+    /// Keeps the shares; all masks come off in the end.
     fn receive(&mut self, from: ClientId, message: &[u8]) -> Result<(), Rejected> {
-        let (unmasker, shares) = self.judge(from, message)?;
-        self.keep(unmasker, shares);
-        Ok(())
+        let Self { collected: Collected { cohorts, .. }, asked, answers } = self;
+        trace::receive(Self::STAGE, from, message, || {
+            let judged = Questions { cohorts, asked }.judge(answers, from, message)?;
+            Ok(answers.keep(cohorts, judged)?)
+        })
+    }
+
+    fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T {
+        let Self { collected: Collected { cohorts, sum }, asked, answers } = self;
+        let (questions, cohorts) = (Questions { cohorts, asked }, &*cohorts);
+        let (answers, sum) = (RwLock::new(answers), sum.stripes());
+        exchange(&|from, message| {
+            trace::receive(Self::STAGE, from, message, || {
+                let judged = questions.judge(&read(&answers), from, message)?;
+                Ok(write(&answers).keep(cohorts, judged)?)
+            })?;
+            take_off(cohorts, &answers, &sum);
+            Ok(())
+        })
     }
 
     fn check(&self) -> Result<(), Abort> {
-        let round = &self.collected.round;
-        check_enough(Self::STAGE, self.unmaskers.len(), round.threshold())?;
-        self.collected.check_reach(Self::STAGE, |holder, owner| self.holds(holder, owner))
+        let Self { collected: Collected { cohorts, .. }, answers, .. } = self;
+        check_enough(Self::STAGE, answers.unmaskers.len(), cohorts.round.threshold())?;
+        cohorts.check_reach(Self::STAGE, |holder, owner| answers.holds(holder, owner))
     }
 
-    /// Recovers the secrets that the sum needs, and checks each against what its owner published.
+    /// Recovers the secrets that the sum still needs, and checks each against what its owner published.
     /// No message follows.
     fn close(self) -> Result<(Recovered, Vec<Outgoing>), Abort> {
         self.check()?;
-        let Self { collected, unmaskers, shares, .. } = self;
-        let Collected { round, members, commitments, sum, survivors } = collected;
-        let mut recovery = Recovery::new(&round, &members, &unmaskers, &shares);
-        let plan = recovery.mask_plan(&commitments, &survivors)?;
+        let Self { collected: Collected { cohorts, sum }, answers, .. } = self;
+        let unmaskers = answers.unmaskers.keys().map(|&at| (at, at)).collect();
+        let mut recovery = Recovery::new(&cohorts, &unmaskers, &answers.shares);
+        let left: Vec<_> = cohorts.needed().filter(|at| !answers.recovered.contains(at)).collect();
+        let plan = trace::recover(left.len(), || recovery.mask_plan(&left))?;
         let false_shares = recovery.into_false_shares();
+        let taken_off: Vec<_> = answers.recovered.into_iter().collect();
+        let taken_off = cohorts.count_all_masks(&taken_off);
+        let Cohorts { round, members, survivors, .. } = cohorts;
         let survivors = survivors.iter().map(|&at| members.client(at)).collect();
         let reading = Reading { round, survivors, false_shares };
-        Ok((Recovered { plan, sum, reading }, Vec::new()))
+        Ok((Recovered { plan, taken_off, sum, reading }, Vec::new()))
     }
 
     fn waiting_for(&self) -> Vec<ClientId> {
-        let silent = self.asked.iter().filter(|position| !self.unmaskers.contains(position));
-        silent.map(|&position| self.collected.members.client(position)).collect()
+        let silent = self.asked.iter().filter(|&at| !self.answers.unmaskers.contains_key(at));
+        silent.map(|&position| self.collected.cohorts.members.client(position)).collect()
     }
 }
 
-fn share(revealed: Revealed) -> Option<Share> {
-    match revealed {
-        Revealed::Nothing => None,
-        Revealed::SelfMaskSeed(share) | Revealed::MaskSecretKey(share) => Some(share),
-    }
-}
-
-/// The sum with its masks still on, and the plan that takes them off.
+/// The sum with masks still on, and the plan that takes them off.
 ///
 /// The plan applies to any range of lanes on its own, so the work can be spread over machines:
 /// [`into_parts`](Self::into_parts). Here, [`aggregate`](Self::aggregate) does it over this
@@ -120,6 +132,8 @@ fn share(revealed: Revealed) -> Option<Share> {
 #[derive(Debug)]
 pub struct Recovered {
     plan: MaskPlan,
+    /// Masks that are not in the plan, since they came off as shares arrived.
+    taken_off: usize,
     sum: Accumulator,
     reading: Reading,
 }
@@ -133,10 +147,14 @@ pub struct Reading {
 }
 
 impl Recovered {
-    /// Masks to take off: one for each survivor, and one for each edge between a survivor and a
-    /// dropped client.
+    /// Masks of the sum: one for each survivor, and one for each edge between a survivor and a dropped client.
     pub fn masks(&self) -> usize {
-        self.plan.len()
+        self.taken_off + self.plan.len()
+    }
+
+    /// Those of them that [`Collecting::concurrently`] has taken off as shares arrived.
+    pub fn masks_taken_off(&self) -> usize {
+        self.taken_off
     }
 
     /// Takes the masks off, and reads the sum as a weighted mean.
@@ -144,7 +162,8 @@ impl Recovered {
     /// # Errors
     /// As [`Reading::aggregate`]; [`Abort::Keystream`] for a vector longer than a mask.
     pub fn aggregate<F: Real>(mut self) -> Result<Aggregate<F>, Abort> {
-        self.sum.apply(self.reading.round.backend, &self.plan)?;
+        let backend = self.reading.round.backend;
+        trace::apply(self.plan.len(), || self.sum.apply(backend, &self.plan))?;
         self.reading.aggregate(&self.sum)
     }
 

@@ -12,6 +12,7 @@ use crate::ClientId;
 /// For points x_j the weight is Λ_j = Π_{m≠j} x_m / (x_m + x_j). Leaving out one point x_o multiplies
 /// Λ_j by (x_o + x_j) / x_o, so a basis of t + 1 points serves all sets of t among them: that is how
 /// one basis serves a complete graph, where every client lacks only its own share.
+#[derive(Debug)]
 pub(crate) struct LagrangeBasis {
     pub(super) points: Vec<FieldElement>,
     pub(super) weights: Vec<FieldElement>,

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::human;
 use crate::check::{Check, Histogram};
 use crate::report::limit::Limit;
-use crate::report::{Report, Stage};
+use crate::report::{Report, Stage, Unmask};
 
 /// All drawings are so wide; labels stand left of `LEFT`, numbers right of `RIGHT`.
 const WIDTH: f64 = 860.0;
@@ -30,25 +30,26 @@ struct Bar {
 
 /// Stages one after another on one axis of time.
 pub(super) fn timeline(report: &Report) -> Markup {
-    let apply = report.unmask.map_or(0.0, |unmask| unmask.apply_seconds);
-    let total = report.stages.iter().map(|stage| stage.seconds).sum::<f64>() + apply;
+    let closing = report.stages.last().map_or(0.0, |stage| stage.closing_seconds);
+    let last = report.unmask.map_or(0.0, |unmask| unmask.seconds - closing);
+    let total = report.stages.iter().map(|stage| stage.seconds).sum::<f64>() + last;
     let mut start = 0.0;
     let mut bars: Vec<_> =
         report.stages.iter().map(|stage| span(stage, &mut start, total)).collect();
     if report.unmask.is_some() {
-        let title = format!("the server takes the masks off: {}", seconds(apply));
+        let title = format!("the server takes the last masks off: {}", seconds(last));
         let part =
-            Part { class: "server", from: ratio(start, total), length: ratio(apply, total), title };
-        bars.push(Bar { label: "masks off".into(), number: seconds(apply), parts: vec![part] });
+            Part { class: "server", from: ratio(start, total), length: ratio(last, total), title };
+        bars.push(Bar { label: "last masks off".into(), number: seconds(last), parts: vec![part] });
     }
     html! {
         (chart("Stages over time", &bars, &html! {}))
-        (key(&[("clients", "clients, and messages"), ("server", "server")]))
+        (key(&[("clients", "clients, and the server beside them"), ("server", "the server alone")]))
     }
 }
 
 fn span(stage: &Stage, start: &mut f64, total: f64) -> Bar {
-    let clients = (stage.seconds - stage.server_seconds).max(0.0);
+    let clients = (stage.seconds - stage.closing_seconds).max(0.0);
     let part = |class, from, length: f64| Part {
         class,
         from: ratio(from, total),
@@ -125,16 +126,13 @@ pub(super) fn bytes(stages: &[Stage]) -> Markup {
 
 /// What the server did, beside what the masks cost at best.
 pub(super) fn server(report: &Report, limit: Limit) -> Markup {
-    let recover = report.unmask.map_or(0.0, |unmask| unmask.recover_seconds);
-    let last = report.stages.len().saturating_sub(1);
-    let judging = report.stages.iter().enumerate().map(|(at, stage)| {
-        let after = if at == last { recover } else { 0.0 };
-        (format!("judging {}", stage.stage), (stage.server_seconds - after).max(0.0))
-    });
-    let mut work: Vec<_> = judging.collect();
-    if let Some(unmask) = report.unmask {
-        work.push(("recovering seeds".into(), unmask.recover_seconds));
-        work.push((format!("taking {} masks off", unmask.masks), unmask.apply_seconds));
+    let judging = |stage: &Stage| (format!("judging {}", stage.stage), stage.server_seconds);
+    let mut work: Vec<_> = report.stages.iter().map(judging).collect();
+    if let (Some(unmask), Some((_, last))) = (report.unmask, work.last_mut()) {
+        let Unmask { masks, recover_seconds, apply_seconds, cpu_seconds, .. } = unmask;
+        *last = (cpu_seconds - recover_seconds - apply_seconds).max(0.0);
+        work.push(("recovering seeds".into(), recover_seconds));
+        work.push((format!("taking {masks} masks off"), apply_seconds));
     }
     let at_best = report.unmask.map(|unmask| limit.seconds(&report.parameters, unmask.masks));
     let most = work.iter().map(|&(_, time)| time).chain(at_best).fold(0.0, f64::max);
@@ -146,11 +144,11 @@ pub(super) fn server(report: &Report, limit: Limit) -> Markup {
     let bars: Vec<_> = work.into_iter().map(bar).collect();
     let mark = html! { @if let Some(at_best) = at_best { (rule("limit", ratio(at_best, most), bars.len())) } };
     html! {
-        (chart("The server's time by part", &bars, &mark))
+        (chart("The server's processor time by part", &bars, &mark))
         @if let Some(at_best) = at_best {
             p.note {
-                "Red line: " (seconds(at_best)) ", which is what ten AES rounds for every 16 bytes of these masks take on all cores of this machine ("
-                (format!("{:.1}", limit.bytes_per_second / 1e9)) " GB/s, measured after the round)."
+                "Red line: " (seconds(at_best)) ", which is what ten AES rounds for every 16 bytes of these masks take ("
+                (format!("{:.1}", limit.bytes_per_second / 1e9)) " GB/s on one core of this machine, measured on all of them after the round)."
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{FalseShare, Shares};
+use super::{FalseShare, Shares, Unmaskers};
 use crate::error::Abort;
 use crate::server::Members;
 use crate::session::Session;
@@ -19,7 +19,7 @@ pub(super) type Secret = Zeroizing<[u8; SHARE_LEN]>;
 pub(super) struct Secrets<'a> {
     session: &'a Session,
     members: &'a Members,
-    unmaskers: &'a BTreeSet<usize>,
+    unmaskers: &'a Unmaskers,
     shares: &'a Shares,
     /// Of the first t + 1 points, for owners about whom nobody lies.
     first: Basis,
@@ -28,18 +28,31 @@ pub(super) struct Secrets<'a> {
     false_shares: Vec<FalseShare>,
     /// Holders of false shares, by position.
     suspects: BTreeSet<usize>,
+    /// Whether to give up where the first shares do not fit.
+    hasty: bool,
 }
 
 impl<'a> Secrets<'a> {
     pub(super) fn new(
         session: &'a Session,
         members: &'a Members,
-        unmaskers: &'a BTreeSet<usize>,
+        unmaskers: &'a Unmaskers,
         shares: &'a Shares,
     ) -> Self {
         let (first, all) = (Basis::default(), Basis::default());
         let (false_shares, suspects) = (Vec::new(), BTreeSet::new());
-        Self { session, members, unmaskers, shares, first, all, false_shares, suspects }
+        let hasty = false;
+        Self { session, members, unmaskers, shares, first, all, false_shares, suspects, hasty }
+    }
+
+    /// Gives up where the first shares of a secret do not fit. Begins with a basis of some first points.
+    pub(super) fn hasty(self, first: Basis) -> Self {
+        Self { hasty: true, first, ..self }
+    }
+
+    /// The basis of the last first points.
+    pub(super) fn into_basis(self) -> Basis {
+        self.first
     }
 
     /// Recovers a secret of `owner` that fits what the owner published.
@@ -53,8 +66,8 @@ impl<'a> Secrets<'a> {
         if fits(&secret) {
             return Ok(secret);
         }
-        let found = self.without_false_shares(owner, shares, fits);
-        found.ok_or(Abort::FalseShares(self.members.client(owner)))
+        let others = if self.hasty { None } else { self.without_false_shares(owner, shares, fits) };
+        others.ok_or(Abort::FalseShares(self.members.client(owner)))
     }
 
     /// The false shares that were found on the way, by owner, then holder.
@@ -87,18 +100,18 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there
-    /// are no more. Suspects come last, so that a liar costs its search once and not for each owner.
+    /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there are no
+    /// more. Suspects come last, so that a liar costs its search once and not for each owner.
     fn first_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points = self.all_points(owner, shares);
-        points.sort_unstable_by_key(|point| (self.suspects.contains(point), *point));
+        points.sort_unstable_by_key(|point| (self.suspects.contains(point), self.unmaskers[point]));
         points.truncate(self.session.threshold() + 1);
         points
     }
 
     fn all_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points: Vec<_> = shares.keys().copied().collect();
-        if self.unmaskers.contains(&owner) {
+        if self.unmaskers.contains_key(&owner) {
             points.insert(points.partition_point(|&holder| holder < owner), owner);
         }
         points
@@ -200,8 +213,8 @@ impl<'s> Held<'s> {
 }
 
 /// The basis of some positions.
-#[derive(Default)]
-struct Basis {
+#[derive(Debug, Default)]
+pub(in crate::server) struct Basis {
     points: Vec<usize>,
     basis: Option<LagrangeBasis>,
 }

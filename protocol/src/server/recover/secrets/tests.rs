@@ -34,7 +34,7 @@ fn false_shares_are_found_as_by_the_reference() {
         let members = members(&session, &holders);
         let held = rows.iter().map(|row| Share(array(&row["share"])));
         let shares = BTreeMap::from([(0, (1..).zip(held).collect())]);
-        let unmaskers = (1..=holders.len()).collect();
+        let unmaskers = (1..=holders.len()).map(|at| (at, at)).collect();
         let mut secrets = Secrets::new(&session, &members, &unmaskers, &shares);
         let suspects = numbers(&case["suspects"]).into_iter().map(ClientId);
         secrets.suspects = suspects.map(|id| members.position(id).expect("a holder")).collect();
