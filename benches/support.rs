@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod cohort;
 pub mod rival;
 
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
