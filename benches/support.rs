@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod cohort;
 pub mod rival;
+pub mod scaling;
 
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
 
