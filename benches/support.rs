@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod cohort;
+pub mod figures;
 pub mod rival;
 pub mod scaling;
 
