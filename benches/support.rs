@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod cohort;
+pub mod figures;
 pub mod rival;
+pub mod scaling;
 
 use secagg_kernels::{MaskPlan, Modulus, Prg, Seed, Sign};
 

@@ -1,6 +1,7 @@
 """Flower's own SecAgg+ and ours, in one run, through the same grid: time, bytes, memory, error.
 
     python bench/side_by_side.py [--clients 50 100] [--parameters 100000 1000000] [--dropped 0.1] [--out table.md]
+        [--json side_by_side.json --machine "what it is"]
 
 Each case runs in a process of its own. The clients are real ClientApps with Flower's mod or ours, one at a time; messages and
 contexts go through Flower's serialization, and contexts wait on the disk, so the process holds the server and one
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,8 @@ def main() -> None:
     print(table)
     if options.out:
         Path(options.out).write_text(table + "\n")
+    if options.json:
+        Path(options.json).write_text(_document(options.machine, rows))
 
 
 HEAD = (
@@ -209,6 +213,12 @@ def _row(case: dict[str, int], found: dict[str, dict[str, float]]) -> str:
     )
 
 
+def _document(machine: str, rows: list) -> str:
+    """What was measured as JSON, for `cargo xtask figures`: seconds and bytes as they are."""
+    cases = [{**case, "found": found} for case, found in rows]
+    return json.dumps({"machine": machine, "flower": version("flwr"), "cases": cases}, indent=2) + "\n"
+
+
 def _cells(who: str, found: dict[str, float]) -> str:
     return (
         f"| {who} | {_seconds(found['share_keys'])} | {_seconds(found['mask'])} | {_seconds(found['unmask'])} "
@@ -228,6 +238,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parameters", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--dropped", type=float, nargs="+", default=[0.0, 0.1])
     parser.add_argument("--out", help="a file for the table")
+    parser.add_argument("--json", help="a file for what was measured, as JSON")
+    parser.add_argument("--machine", default="an unnamed machine", help="what it is measured on, in words, for --json")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -47,6 +47,16 @@ pub(crate) fn bench_smoke() -> Outcome {
     run(cargo(&[&profile[..], &["--", "--test"]].concat()))
 }
 
+pub(crate) fn figures() -> Outcome {
+    run(cargo(&FIGURES))
+}
+
+pub(crate) fn write_figures() -> Outcome {
+    run(cargo(&[&FIGURES[..], &["--", "--write"]].concat()))
+}
+
+const FIGURES: [&str; 6] = ["run", "--quiet", "--package", "secagg-benches", "--bin", "figures"];
+
 /// The kernels as an ARM machine runs them. A backend that is silently skipped fails there.
 pub(crate) fn aarch64() -> Outcome {
     let target = "aarch64-unknown-linux-gnu";

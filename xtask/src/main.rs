@@ -29,6 +29,7 @@ Chores:
                         95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
   minimal-versions      builds with the oldest dependencies that the manifests allow
   oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
+  figures [--write]     compares docs/plots/ and docs/scaling.md with docs/data/, which they are made from, or makes them
   bench-smoke           runs every benchmark once, unmeasured
   fuzz-smoke [SECONDS]  fuzzes each target for some seconds (5 unless told) with AddressSanitizer
   fuzz TARGET SECONDS   one target for as long as its row in fuzz/README.md says, on one core
@@ -95,6 +96,8 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["test"] => chores::test(),
         ["doc"] => chores::doc(),
         ["bench-smoke"] => chores::bench_smoke(),
+        ["figures"] => chores::figures(),
+        ["figures", "--write"] => chores::write_figures(),
         ["public-api"] => api::check(),
         ["public-api", "--write"] => api::write(),
         ["coverage"] => coverage::coverage(),
