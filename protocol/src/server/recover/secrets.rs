@@ -104,7 +104,8 @@ impl<'a> Secrets<'a> {
     /// more. Suspects come last, so that a liar costs its search once and not for each owner.
     fn first_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points = self.all_points(owner, shares);
-        points.sort_unstable_by_key(|point| (self.suspects.contains(point), self.unmaskers[point]));
+        // Each is looked up once, not once for each comparison.
+        points.sort_by_cached_key(|at| (self.suspects.contains(at), self.unmaskers.get(at)));
         points.truncate(self.session.threshold() + 1);
         points
     }
