@@ -52,26 +52,6 @@ pub(crate) fn asan() -> Outcome {
     run(command)
 }
 
-/// Tests that Miri ends in minutes: what has `unsafe` in the portable kernels, and the protocol without elliptic curves.
-const MIRI: [(&str, &[&str]); 2] = [
-    ("secagg-kernels", &["arch::memory", "arch::generic::pack", "modulus", "seed"]),
-    ("secagg", &["shamir::tests", "wire", "graph::tests::ring", "sealed::tests"]),
-];
-
-/// Miri, as this machine and as others would run it. A nightly toolchain has it, with the standard library's source.
-pub(crate) fn miri(target: &str) -> Outcome {
-    for (package, tests) in MIRI {
-        let mut command = Command::new("cargo");
-        command.current_dir(root()).args(["+nightly", "miri", "test", "--lib"]);
-        command.args(["--target-dir", "target/miri", "--target", target, "--package", package]);
-        command.arg("--").args(tests);
-        command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", "2");
-        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-        run(command)?;
-    }
-    Ok(())
-}
-
 /// Other machines that are run here: a target of Rust, Debian's compiler to link with, and what else it takes.
 struct Machine {
     target: &'static str,

@@ -6,6 +6,7 @@ mod assurance;
 mod chores;
 mod coverage;
 mod fuzz;
+mod miri;
 mod run;
 mod structure;
 mod supply;
@@ -110,8 +111,8 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["timing"] => assurance::timing("20000"),
         ["timing", measurements] => assurance::timing(measurements),
         ["asan"] => assurance::asan(),
-        ["miri"] => assurance::miri("s390x-unknown-linux-gnu"),
-        ["miri", target] => assurance::miri(target),
+        ["miri"] => miri::miri("s390x-unknown-linux-gnu"),
+        ["miri", target] => miri::miri(target),
         ["targets"] => assurance::targets(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),
