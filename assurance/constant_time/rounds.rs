@@ -1,6 +1,8 @@
 //! Whole rounds: all that clients draw at random, their updates and identities are secret, and so are the shares that
 //! reach the server. What clients send is public.
 
+use std::collections::BTreeSet;
+
 use secagg::message::{Message, RevealedShares};
 use secagg::server::{Aggregate, Recovered};
 use secagg::{ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
@@ -42,30 +44,23 @@ fn honest() -> Play {
 fn active() -> Play {
     let builder = Params::secagg(5, DIMENSION, 3).threat_model(ThreatModel::ActiveServer);
     let drops = vec![(2, Stage::CollectMaskedVectors)];
-    let mut play = Play { drops, ..Play::new(builder.build().expect("parameters")) };
-    // The directory is made by now, of what is public.
-    for identity in &mut play.identities {
-        let mut bytes = *identity.as_bytes();
-        conceal(&mut bytes);
-        *identity = Identity::from_bytes(&bytes);
-    }
-    play
+    Play { drops, ..Play::new(builder.build().expect("parameters")) }
 }
 
-/// Everyone is restored after every message, from a state in which what was secret still is: under a key that valgrind takes
-/// for public, a sealed byte is as secret as the byte that it hides. Under a secret key nothing would be public, not
-/// even the state's length.
+/// Everyone is restored after every message, from a state in which what was secret still is: under a key and a salt that
+/// valgrind takes for public, a sealed byte is as secret as the byte that it hides. Under a secret key nothing would be
+/// public, not even the numbers of things.
 fn saved(play: Play) -> Play {
     Play { saved: true, state_key: StateKey::from_bytes([1; 32]), ..play }
 }
 
-/// Two of six holders lie to the server about everyone, and three shares are to spare: the search for false shares, for
-/// self-mask seeds and for the key of one who dropped.
+/// Two holders lie to the server about everyone. With seven shares of each secret and three that recover it, four are to
+/// spare, and both are found.
 fn false_shares() {
-    let params = Params::secagg(7, DIMENSION, 3).build().expect("parameters");
+    let params = Params::secagg(9, DIMENSION, 3).build().expect("parameters");
     let drops = vec![(5, Stage::CollectMaskedVectors)];
     let found = play(Play { drops, ..Play::new(params) }, &[2, 3]).false_shares;
-    assert_eq!(found.len(), 2 * 6, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 fn round(play: Play) {
@@ -73,9 +68,20 @@ fn round(play: Play) {
 }
 
 fn play(mut play: Play, liars: &[u64]) -> Aggregate<f32> {
+    let mut salts = Salts::default();
+    play.run(&mut salts).expect("enough are left");
     play.updates.iter_mut().for_each(|update| conceal(update));
-    let recovered = play.run(&mut Eavesdropper { liars }).expect("enough are left");
+    // The directory is made by now, of what is public.
+    play.identities.iter_mut().for_each(conceal_identity);
+    let mut eavesdropper = Eavesdropper { liars, salts: salts.found, drawn: 0 };
+    let recovered = play.run(&mut eavesdropper).expect("enough are left");
     read(&play, recovered)
+}
+
+fn conceal_identity(identity: &mut Identity) {
+    let mut bytes = *identity.as_bytes();
+    conceal(&mut bytes);
+    *identity = Identity::from_bytes(&bytes);
 }
 
 /// Takes the masks off. The sum is what everyone may know.
@@ -90,15 +96,38 @@ fn read(play: &Play, recovered: Recovered) -> Aggregate<f32> {
     reading.aggregate(&sum).expect("the mean")
 }
 
+/// Counts draws, and remembers the last one before something is kept: the salt of a client's state.
+#[derive(Default)]
+struct Salts {
+    drawn: usize,
+    found: BTreeSet<usize>,
+}
+
+impl Watch for Salts {
+    fn drawn(&mut self, _: ClientId, _: &mut [u8]) {
+        self.drawn += 1;
+    }
+
+    fn kept(&mut self, _: &[u8]) {
+        self.found.insert(self.drawn);
+    }
+}
+
 /// Knows what is said, and nothing else.
 struct Eavesdropper<'a> {
     /// Who changes the shares that it reveals.
     liars: &'a [u64],
+    /// Which draws are of salts, which stand in front of a state.
+    salts: BTreeSet<usize>,
+    drawn: usize,
 }
 
 impl Watch for Eavesdropper<'_> {
     fn drawn(&mut self, _: ClientId, bytes: &mut [u8]) {
-        conceal(bytes);
+        self.drawn += 1;
+        if !self.salts.contains(&self.drawn) {
+            conceal(bytes);
+        }
     }
 
     fn answered(&mut self, stage: Stage, client: ClientId, message: &mut [u8]) {

@@ -26,8 +26,8 @@ Chores:
   public-api [--write]  compares what the libraries make public with the lists in api/, or writes these
   deny                  licences, duplicates and sources of all dependencies, and known weaknesses where the
                         list of them can be had: wants cargo-deny
-  coverage              all tests, and which lines and regions of the libraries they run; fails if fewer than
-                        95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
+  coverage              the tests of kernels and protocol, and which lines and regions of them they run; fails if
+                        fewer than 95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
   minimal-versions      builds with the oldest dependencies that the manifests allow
   oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
   bench-smoke           runs every benchmark once, unmeasured
