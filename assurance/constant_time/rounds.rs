@@ -1,8 +1,10 @@
 //! Whole rounds: all that clients draw at random, their updates and identities are secret, and so are the shares that
 //! reach the server. What clients send is public.
 
+use std::collections::BTreeSet;
+
 use secagg::message::{Message, RevealedShares};
-use secagg::server::Recovered;
+use secagg::server::{Aggregate, Recovered};
 use secagg::{ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
 use secagg_assurance::memcheck::{conceal, disclose};
 use secagg_assurance::play::{Play, Watch};
@@ -28,38 +30,62 @@ pub(crate) fn cases() -> Vec<Case> {
         }
     }
     cases.push(Case::new("SecAgg against an active server", || round(active())));
-    cases.push(Case::new("SecAgg, saved after every message", || round(saved())));
+    cases.push(Case::new("SecAgg, saved after every message", || round(saved(honest()))));
+    cases.push(Case::new("the same, against an active server", || round(saved(active()))));
+    cases.push(Case::new("SecAgg with false shares", false_shares));
     cases
+}
+
+fn honest() -> Play {
+    let params = Params::secagg(4, DIMENSION, 2).build().expect("parameters");
+    Play { drops: vec![(2, Stage::CollectMaskedVectors)], ..Play::new(params) }
 }
 
 fn active() -> Play {
     let builder = Params::secagg(5, DIMENSION, 3).threat_model(ThreatModel::ActiveServer);
     let drops = vec![(2, Stage::CollectMaskedVectors)];
-    let mut play = Play { drops, ..Play::new(builder.build().expect("parameters")) };
-    // The directory is made by now, of what is public.
-    for identity in &mut play.identities {
-        let mut bytes = *identity.as_bytes();
-        conceal(&mut bytes);
-        *identity = Identity::from_bytes(&bytes);
-    }
-    play
+    Play { drops, ..Play::new(builder.build().expect("parameters")) }
 }
 
-/// Under a key that is secret, nothing in a restored state would be public, not even its length.
-fn saved() -> Play {
-    let params = Params::secagg(4, DIMENSION, 2).build().expect("parameters");
-    let drops = vec![(2, Stage::CollectMaskedVectors)];
-    Play { saved: true, drops, state_key: StateKey::from_bytes([1; 32]), ..Play::new(params) }
+/// Everyone is restored after every message, from a state in which what was secret still is: under a key and a salt that
+/// valgrind takes for public, a sealed byte is as secret as the byte that it hides. Under a secret key nothing would be
+/// public, not even the numbers of things.
+fn saved(play: Play) -> Play {
+    Play { saved: true, state_key: StateKey::from_bytes([1; 32]), ..play }
 }
 
-fn round(mut play: Play) {
+/// Two holders lie to the server about everyone. With seven shares of each secret and three that recover it, four are to
+/// spare, and both are found.
+fn false_shares() {
+    let params = Params::secagg(9, DIMENSION, 3).build().expect("parameters");
+    let drops = vec![(5, Stage::CollectMaskedVectors)];
+    let found = play(Play { drops, ..Play::new(params) }, &[2, 3]).false_shares;
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+fn round(play: Play) {
+    assert_eq!(self::play(play, &[]).false_shares, []);
+}
+
+fn play(mut play: Play, liars: &[u64]) -> Aggregate<f32> {
+    let mut salts = Salts::default();
+    play.run(&mut salts).expect("enough are left");
     play.updates.iter_mut().for_each(|update| conceal(update));
-    let recovered = play.run(&mut Eavesdropper).expect("enough are left");
-    read(&play, recovered);
+    // The directory is made by now, of what is public.
+    play.identities.iter_mut().for_each(conceal_identity);
+    let mut eavesdropper = Eavesdropper { liars, salts: salts.found, drawn: 0 };
+    let recovered = play.run(&mut eavesdropper).expect("enough are left");
+    read(&play, recovered)
+}
+
+fn conceal_identity(identity: &mut Identity) {
+    let mut bytes = *identity.as_bytes();
+    conceal(&mut bytes);
+    *identity = Identity::from_bytes(&bytes);
 }
 
 /// Takes the masks off. The sum is what everyone may know.
-fn read(play: &Play, recovered: Recovered) {
+fn read(play: &Play, recovered: Recovered) -> Aggregate<f32> {
     let (mut sum, masks, reading) = recovered.into_parts();
     sum.apply(play.backend, &masks).expect("far from the masks' end");
     let mut bytes = Vec::new();
@@ -67,33 +93,62 @@ fn read(play: &Play, recovered: Recovered) {
     disclose(&bytes);
     let mut sum = Accumulator::new(play.params.modulus(), play.params.dimension() + 1);
     sum.add_packed(play.backend, &bytes).expect("a packed sum");
-    reading.aggregate::<f32>(&sum).expect("the mean");
+    reading.aggregate(&sum).expect("the mean")
+}
+
+/// Counts draws, and remembers the last one before something is kept: the salt of a client's state.
+#[derive(Default)]
+struct Salts {
+    drawn: usize,
+    found: BTreeSet<usize>,
+}
+
+impl Watch for Salts {
+    fn drawn(&mut self, _: ClientId, _: &mut [u8]) {
+        self.drawn += 1;
+    }
+
+    fn kept(&mut self, _: &[u8]) {
+        self.found.insert(self.drawn);
+    }
 }
 
 /// Knows what is said, and nothing else.
-struct Eavesdropper;
+struct Eavesdropper<'a> {
+    /// Who changes the shares that it reveals.
+    liars: &'a [u64],
+    /// Which draws are of salts, which stand in front of a state.
+    salts: BTreeSet<usize>,
+    drawn: usize,
+}
 
-impl Watch for Eavesdropper {
+impl Watch for Eavesdropper<'_> {
     fn drawn(&mut self, _: ClientId, bytes: &mut [u8]) {
-        conceal(bytes);
-    }
-
-    fn answered(&mut self, stage: Stage, _: ClientId, message: &mut [u8]) {
-        disclose(message);
-        if stage == Stage::Unmask {
-            conceal_shares(message);
+        self.drawn += 1;
+        if !self.salts.contains(&self.drawn) {
+            conceal(bytes);
         }
     }
 
+    fn answered(&mut self, stage: Stage, client: ClientId, message: &mut [u8]) {
+        disclose(message);
+        if stage == Stage::Unmask {
+            let falsehood = u8::from(self.liars.contains(&client.0));
+            conceal_shares(message, falsehood);
+        }
+    }
+
+    /// The tag is public; the rest stays what it was.
     fn kept(&mut self, state: &[u8]) {
-        disclose(state);
+        disclose(&state[state.len() - 16..]);
     }
 }
 
 /// Behind the header and the count, entries of a tag and a share.
-fn conceal_shares(message: &mut [u8]) {
+fn conceal_shares(message: &mut [u8], falsehood: u8) {
     RevealedShares::decode(message).expect("an honest client");
     for entry in message[18 + 4..].chunks_mut(33) {
+        entry[1] ^= falsehood;
         conceal(&mut entry[1..]);
     }
 }

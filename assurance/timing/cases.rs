@@ -6,7 +6,7 @@ use secagg_kernels::{
     Backend, ClientPass, MaskPlan, Modulus, Prg, Quantizer, Real, Seed, Sign, x25519,
 };
 
-use crate::Case;
+use crate::{Case, Expected};
 
 /// Lanes of the vectors: one tile or less, so that no other thread helps.
 const LANES: usize = 1024;
@@ -19,9 +19,11 @@ pub(crate) fn cases() -> Vec<Case> {
             cases.push(apply_masks(backend, prg));
         }
         for (what, element) in [("zeros", 0), ("all clipped", i16::MAX)] {
-            cases.push(client_pass::<f32>(backend, what, element));
-            cases.push(client_pass::<f64>(backend, what, element));
+            cases.push(client_pass::<f32>(backend, what, element, fraction));
+            cases.push(client_pass::<f64>(backend, what, element, fraction));
         }
+        cases.push(subnormal(client_pass::<f32>(backend, "subnormal", 1, f32_of_bits)));
+        cases.push(subnormal(client_pass::<f64>(backend, "subnormal", 1, f64_of_bits)));
     }
     cases
 }
@@ -57,9 +59,29 @@ fn apply_masks(backend: Backend, prg: Prg) -> Case {
     })
 }
 
-/// One update of equal elements, and others from -8 to 8, of which half are clipped. Elements are drawn as 16 bits and
-/// converted while the clock runs, which is the same few instructions for all of them.
-fn client_pass<F: Real>(backend: Backend, what: &str, element: i16) -> Case {
+/// From -8 to 8: half of all are clipped.
+fn fraction<F: Real>(element: i16) -> F {
+    F::from_f64(f64::from(element) / 4096.0)
+}
+
+/// The upper bits of a number below 2, of any exponent: 1 is subnormal, and few others are.
+fn f32_of_bits(element: i16) -> f32 {
+    f32::from_bits(u32::from(element as u16 & 0xbfff) << 16)
+}
+
+/// The same in 64 bits.
+fn f64_of_bits(element: i16) -> f64 {
+    f64::from_bits(u64::from(element as u16 & 0xbfff) << 48)
+}
+
+/// Numbers that some CPUs take longer for, whatever the program does.
+fn subnormal(case: Case) -> Case {
+    Case { expected: Expected::Either, ..case }
+}
+
+/// One update of equal elements, and others that are random. Elements are drawn as 16 bits and converted while the clock
+/// runs, which is the same few instructions for all of them.
+fn client_pass<F: Real>(backend: Backend, what: &str, element: i16, convert: fn(i16) -> F) -> Case {
     let quantizer = Quantizer::new(4.0, 1 << 12, 1000.0).expect("a quantizer");
     let modulus = Modulus::from_width(32).expect("a width");
     let plan = MaskPlan::new(Prg::Aes128Ctr, &[(Seed::from_bytes([1; 32]), Sign::Add)]);
@@ -68,7 +90,7 @@ fn client_pass<F: Real>(backend: Backend, what: &str, element: i16) -> Case {
     let name = format!("client's pass, {what}, f{}, {}", 8 * size_of::<F>(), backend.name());
     Case::new(name, &element.to_le_bytes().repeat(LANES), move |secret| {
         for (slot, bytes) in update.iter_mut().zip(secret.as_chunks().0) {
-            *slot = F::from_f64(f64::from(i16::from_le_bytes(*bytes)) / 4096.0);
+            *slot = convert(i16::from_le_bytes(*bytes));
         }
         out.clear();
         let pass = ClientPass {

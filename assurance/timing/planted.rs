@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::Case;
+use crate::{Case, Expected};
 
 pub(crate) fn cases() -> Vec<Case> {
     let fixed: Vec<u8> = (0..32).collect();
@@ -12,7 +12,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("planted: a branch on a bit", &fixed, branch),
         Case::new("planted: a comparison that ends early", &fixed, compare),
     ];
-    planted.map(|case| Case { leaks: true, ..case }).into()
+    planted.map(|case| Case { expected: Expected::Leak, ..case }).into()
 }
 
 /// A little work or none, by one bit of a secret: about as long as a multiplication in a field.

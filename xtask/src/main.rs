@@ -6,6 +6,7 @@ mod assurance;
 mod chores;
 mod coverage;
 mod fuzz;
+mod miri;
 mod run;
 mod structure;
 mod supply;
@@ -25,8 +26,8 @@ Chores:
   public-api [--write]  compares what the libraries make public with the lists in api/, or writes these
   deny                  licences, duplicates and sources of all dependencies, and known weaknesses where the
                         list of them can be had: wants cargo-deny
-  coverage              all tests, and which lines and regions of the libraries they run; fails if fewer than
-                        95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
+  coverage              the tests of kernels and protocol, and which lines and regions of them they run; fails if
+                        fewer than 95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
   minimal-versions      builds with the oldest dependencies that the manifests allow
   oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
   figures [--write]     compares docs/plots/ and docs/scaling.md with docs/data/, which they are made from, or makes them
@@ -113,8 +114,8 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["timing"] => assurance::timing("20000"),
         ["timing", measurements] => assurance::timing(measurements),
         ["asan"] => assurance::asan(),
-        ["miri"] => assurance::miri("s390x-unknown-linux-gnu"),
-        ["miri", target] => assurance::miri(target),
+        ["miri"] => miri::miri("s390x-unknown-linux-gnu"),
+        ["miri", target] => miri::miri(target),
         ["targets"] => assurance::targets(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),

@@ -1,5 +1,6 @@
 //! Running cargo and other programs, and what they build.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -39,6 +40,22 @@ pub(crate) fn output(mut command: Command) -> Result<String, Failure> {
         return Err(Failure::Chore(format!("{words}: {}", done.status)));
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Runs a command, shows what it writes to its standard output while it does, and gives that.
+pub(crate) fn shown(mut command: Command) -> Result<String, Failure> {
+    let words = words(&command);
+    println!("$ {words}");
+    let failed = |error| Failure::Chore(format!("{words}: {error}"));
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut written = String::new();
+    for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+        let line = line.map_err(failed)?;
+        println!("{line}");
+        written.extend([&line, "\n"]);
+    }
+    let status = child.wait().map_err(failed)?;
+    if status.success() { Ok(written) } else { Err(Failure::Chore(format!("{words}: {status}"))) }
 }
 
 /// Whether a program is there: asks it for its version. The reason says how to come by it.

@@ -75,18 +75,42 @@ pub(crate) fn minimal_versions() -> Outcome {
 
 /// Builds with the oldest Rust that the manifests promise.
 pub(crate) fn oldest_rust() -> Outcome {
-    let rustup = |words: &[&str]| {
-        let mut command = Command::new("rustup");
-        command.args(words).current_dir(root());
-        command
-    };
     let installed = output(rustup(&["toolchain", "list"])).unwrap_or_default();
-    if !installed.lines().any(|line| line.starts_with(OLDEST_RUST)) {
+    let Some(oldest) = installed.lines().find_map(toolchain_of_oldest_rust) else {
         let reason =
             format!("there is no Rust {OLDEST_RUST}: rustup toolchain install {OLDEST_RUST}");
         return Err(Failure::Missing(reason));
-    }
-    let check = ["run", OLDEST_RUST, "cargo", "check", "--quiet", "--locked", "--config", PLAIN];
+    };
+    let check = ["run", oldest, "cargo", "check", "--quiet", "--locked", "--config", PLAIN];
     let folder = ["--target-dir", "target/oldest-rust"];
     run(rustup(&[&check[..], &folder, &PUBLISHED].concat()))
+}
+
+fn rustup(words: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(words).current_dir(root());
+    command
+}
+
+/// The name in a line of `rustup toolchain list`, if it is the oldest Rust or a patch of it, which rustup tells apart.
+fn toolchain_of_oldest_rust(line: &str) -> Option<&str> {
+    let name = line.split_whitespace().next()?;
+    name.strip_prefix(OLDEST_RUST)?.starts_with(['-', '.']).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_rust_is_found_with_and_without_a_patch() {
+        let named = |name: &str| format!("{OLDEST_RUST}{name}-x86_64-unknown-linux-gnu");
+        for found in ["", ".0", ".1"].map(named) {
+            assert_eq!(toolchain_of_oldest_rust(&found), Some(&*found));
+            assert_eq!(toolchain_of_oldest_rust(&format!("{found} (default)")), Some(&*found));
+        }
+        for other in ["stable-x86_64-unknown-linux-gnu", &named("0"), ""] {
+            assert_eq!(toolchain_of_oldest_rust(other), None, "{other}");
+        }
+    }
 }

@@ -159,9 +159,10 @@ fn a_modulus_is_a_power_of_two_up_to_two_to_the_64() {
 
 #[test]
 fn a_dimension_beyond_the_keystream_is_refused() {
-    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, one of which is the weight's.
-    let _largest = built(Params::secagg(3, (1 << 34) - 1, 2));
-    let dimension = 1 << 34;
+    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, one of which is the weight's. Where addresses have 32 bits, lengths
+    // in bits end before.
+    let dimension = (1_u64 << 34).min(isize::MAX as u64 / 64) as usize;
+    let _largest = built(Params::secagg(3, dimension - 1, 2));
     let error = refused(Params::secagg(3, dimension, 2));
     assert_eq!(error, InvalidParams::Dimension(dimension as u64));
     assert!(Params::secagg(3, usize::MAX, 2).prg(Prg::ChaCha20).build().is_err());

@@ -20,10 +20,21 @@ struct Word {
 
 impl Word {
     fn new(holders: u64, threshold: usize) -> Self {
+        Self::of(&SECRET, 11, holders, threshold)
+    }
+
+    fn of(secret: &[u8; SHARE_LEN], seed: u64, holders: u64, threshold: usize) -> Self {
         let holders: Vec<_> = (0..holders).map(|id| ClientId(id * id)).collect();
-        let mut random = ChaCha20Rng::seed_from_u64(11);
-        let shares = split(&SECRET, threshold, &holders, &mut random);
+        let mut random = ChaCha20Rng::seed_from_u64(seed);
+        let shares = split(secret, threshold, &holders, &mut random);
         Self { threshold, holders, shares, random }
+    }
+
+    fn syndromes(&self, half: usize) -> Vec<u128> {
+        let basis = LagrangeBasis::new(&self.holders);
+        let spare = self.holders.len() - self.threshold;
+        let shares: Vec<_> = self.shares.iter().collect();
+        syndromes(&basis, spare, &shares, half).into_iter().map(u128::from).collect()
     }
 
     fn falsify(mut self, which: &[usize], halves: [bool; 2]) -> Self {
@@ -95,6 +106,23 @@ const SHAPES: [(u64, usize); 8] =
 fn true_shares_need_no_explanation() {
     for (holders, threshold) in SHAPES {
         assert_eq!(Word::new(holders, threshold).errors(), [Errors::new()]);
+    }
+}
+
+/// All that the search decides by: other secrets and other polynomials leave it as it is.
+#[test]
+fn syndromes_tell_of_falsehoods_alone() {
+    for (holders, threshold) in SHAPES {
+        let mut words = [Word::new(holders, threshold), Word::of(&[9; 32], 5, holders, threshold)];
+        for word in &mut words {
+            for (at, falsehood) in [(1, 0x31), (3, 0x07)] {
+                word.shares[at].0.iter_mut().for_each(|byte| *byte ^= falsehood);
+            }
+        }
+        let [one, other] = words.each_ref().map(|word| [0, 1].map(|half| word.syndromes(half)));
+        assert_eq!(one, other, "{holders}, {threshold}");
+        let spare = holders as usize - threshold;
+        assert!(one[0].len() == spare && one[0].iter().all(|&term| term != 0), "{one:?}");
     }
 }
 
