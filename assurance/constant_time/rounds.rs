@@ -33,12 +33,20 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.push(Case::new("SecAgg, saved after every message", || round(saved(honest()))));
     cases.push(Case::new("the same, against an active server", || round(saved(active()))));
     cases.push(Case::new("SecAgg with false shares", false_shares));
+    cases.push(Case::new("SecAgg, masks taken off while shares come", || round(concurrent())));
     cases
 }
 
 fn honest() -> Play {
     let params = Params::secagg(4, DIMENSION, 2).build().expect("parameters");
     Play { drops: vec![(2, Stage::CollectMaskedVectors)], ..Play::new(params) }
+}
+
+/// So many clients that a batch of masks comes off before the last has answered.
+fn concurrent() -> Play {
+    let params = Params::secagg(20, DIMENSION, 3).build().expect("parameters");
+    let drops = vec![(2, Stage::CollectMaskedVectors)];
+    Play { drops, concurrent: true, ..Play::new(params) }
 }
 
 fn active() -> Play {

@@ -42,9 +42,9 @@ impl Watch for Server {
 #[test]
 fn a_server_keeps_one_vector_however_many_clients_there_are() {
     let _alone = ALONE.lock();
-    for clients in [10, 200] {
+    for (clients, concurrent) in [(10, false), (200, false), (200, true)] {
         let builder = Params::secagg_plus(clients, 20_000, 7, 4);
-        let play = Play::new(builder.build().expect("parameters"));
+        let play = Play { concurrent, ..Play::new(builder.build().expect("parameters")) };
         let mut server = Server::default();
         let recovered = play.run(&mut server).expect("nobody drops");
         drop(recovered);

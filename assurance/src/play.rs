@@ -48,6 +48,8 @@ pub struct Play {
     pub backend: Backend,
     /// Whether everyone is saved, dropped and restored after every message.
     pub saved: bool,
+    /// Whether the server takes messages the way that many threads share, on which masks come off early.
+    pub concurrent: bool,
     /// Each client's update, in the order of their names; client i has the weight i.
     pub updates: Vec<Vec<f32>>,
     /// The key of all saved states.
@@ -67,8 +69,17 @@ impl Play {
         let (updates, identities) = (updates.collect(), identities.collect::<Vec<_>>());
         let (backend, state_key) = (Backend::detect(), StateKey::from_bytes([0x5a; 32]));
         let directory = directory(&params, &identities);
-        let (drops, saved) = (Vec::new(), false);
-        Self { params, drops, backend, saved, updates, state_key, identities, directory }
+        Self {
+            params,
+            drops: Vec::new(),
+            backend,
+            saved: false,
+            concurrent: false,
+            updates,
+            state_key,
+            identities,
+            directory,
+        }
     }
 
     /// Plays the round up to the plan of masks.
@@ -175,7 +186,12 @@ impl<'a, W: Watch> Table<'a, W> {
             self.watch.asked(S::STAGE, to, &mut request);
             let Some(mut reply) = self.answer(to, &request) else { continue };
             self.watch.answered(S::STAGE, to, &mut reply);
-            stage.receive(to, &reply).expect("an honest client");
+            let taken = if self.play.concurrent {
+                stage.concurrently(|receive| receive(to, &reply))
+            } else {
+                stage.receive(to, &reply)
+            };
+            taken.expect("an honest client");
             self.watch.received(S::STAGE, to);
             stage = self.reborn(stage, &[]);
         }

@@ -100,6 +100,18 @@ fn saved_rounds_leave_nothing() {
     assert_wiped(&Play { saved: true, drops, ..play(active) }, with_mean);
 }
 
+/// Secrets are recovered, and shares dropped, while others still come. Few clients have many masks where many drop.
+#[test]
+fn masks_that_come_off_early_leave_nothing() {
+    let drops = [2, 5, 7, 8].map(|client| (client, Stage::CollectMaskedVectors)).to_vec();
+    let play = Play { drops, concurrent: true, ..play(Params::secagg(11, 20, 2)) };
+    assert_wiped(&play, |outcome| {
+        let recovered = outcome.expect("enough are left");
+        assert!(recovered.masks_taken_off() > 0);
+        recovered.aggregate::<f32>().expect("a mean");
+    });
+}
+
 #[test]
 fn rounds_that_end_early_leave_nothing() {
     for stage in [Stage::ShareKeys, Stage::CollectMaskedVectors, Stage::Unmask] {
