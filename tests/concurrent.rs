@@ -156,7 +156,7 @@ fn liars_are_found_in_the_end() {
     let masks = recovered.masks();
     assert!(recovered.masks_taken_off() < masks, "all came off in spite of a false share");
     let aggregate = recovered.aggregate::<f64>().expect("a sum without masks");
-    let expected = Play::new(&Cohort::secagg(40).threshold(10), &[]).run(&Queue).aggregate();
+    let expected = Play::new(&Cohort::secagg(40).threshold(10), &[]).run(&Queue).aggregate::<f64>();
     assert_eq!(aggregate.mean, expected.expect("a sum without masks").mean);
     let is_first = |share: &FalseShare| share.holder == ClientId(1);
     assert!(!aggregate.false_shares.is_empty() && aggregate.false_shares.iter().all(is_first));

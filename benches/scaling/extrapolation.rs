@@ -88,8 +88,10 @@ impl<'a> Extrapolation<'a> {
             ones, again and again.\n\
             - *A batch of {} clients*, one of {}. It was played as a round by itself, with the k and t of the large one and {} \
             parameters, so all its keys, boxes, shares, recovered secrets and agreements are real.\n\n\
-            What is multiplied is therefore the number of shards, and nothing else. Not in it: reading {} masked vectors from a network, \
-            and cutting them into ranges.",
+            The range of lanes is a part of the large round as it would be; the batch of clients is a smaller round with a graph and maps of its \
+            own, so that what a larger cohort costs more for each client (steps to find it, caches that do not hold it) is not in it, and this \
+            library recovers all clients of a round in one process. Neither is reading {} masked vectors from a network, and cutting them into \
+            ranges.",
             grouped(lanes.lanes as u64),
             digits(self.ranges()),
             grouped(lanes.masks as u64),

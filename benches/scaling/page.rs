@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::extrapolation::Extrapolation;
-use super::{Axis, Laws, Measured, Part, Slope, UnitCost, slopes};
+use super::{Axis, Laws, Measured, Part, Point, Slope, UnitCost, slopes};
 
 impl Measured {
     /// The page.
@@ -11,7 +11,7 @@ impl Measured {
         let laws = Laws::fit(self);
         [
             self.head(),
-            costs(&laws),
+            costs(&laws) + &residuals(self, &laws),
             self.counts(),
             self.growth(&laws),
             Extrapolation::new(self, &laws).section(),
@@ -48,13 +48,13 @@ impl Measured {
 
     /// Masks and bytes, which are counted and not timed.
     fn counts(&self) -> String {
-        let ratios = |of: fn(&super::Point) -> f64| {
+        let ratios = |of: fn(&Point) -> f64| {
             let all = || self.points.iter().map(of);
             format!("{:.3} to {:.3}", all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max))
         };
         let mut text = String::from(
             "## What is counted\n\nOver all points, as counted in the rounds / as the formula says. Masks depend on who is whose neighbour, which is \
-            drawn anew in each round:\n\n\
+            drawn at random:\n\n\
             | | formula | ratio |\n| --- | --- | --- |\n",
         );
         let masks = ratios(|point| point.masks as f64 / super::Counts::of(&point.case).masks());
@@ -74,8 +74,9 @@ impl Measured {
         let mut text = String::from(
             "## How it grows\n\nThe slope of each part along one axis, by least squares: the exponent e where a cost grows like x^e (the \
             slope in logarithms); for drop-outs, of which there may be none, seconds or bytes for each. *Formula* is the slope that the formulas \
-            above have over the same points, with one set of costs for all axes. Over threads it is the time on the wall, and the \
-            formula is -1: twice the threads, half the time.\n",
+            above have over the same points, with one set of costs for all axes. These costs were fitted to these very points, so the two agree \
+            where one set of costs explains all axes, and nothing more is shown. Over threads it is the time on the wall, and the \
+            formula is -1: twice the threads, half the time; one thread brings all messages there.\n",
         );
         for axis in Axis::ALL {
             let _ = write!(text, "\n**{}**: {}.\n\n", axis.name(), self.range(axis));
@@ -124,6 +125,26 @@ fn costs(laws: &Laws) -> String {
             let name = if at == 0 { part.name() } else { "" };
             let _ = writeln!(text, "| {name} {}", cells(cost));
         }
+    }
+    text + "\nA cost of 0 is one that these rounds do not tell from the others of its part.\n"
+}
+
+/// How far single points are from the laws.
+fn residuals(measured: &Measured, laws: &Laws) -> String {
+    let mut text = String::from(
+        "\nOf single points, measured / fitted, the lowest and the highest:\n\n| part | points | lowest | highest |\n\
+        | --- | --- | --- | --- |\n",
+    );
+    for part in Part::SERVER.into_iter().chain(Part::CLIENT) {
+        let points = measured.points.iter().filter(|point| point.axis != Axis::Threads);
+        let ratio =
+            |point: &Point| point.parts[&part].processor / laws.seconds(&[part], &point.case);
+        let ratios: Vec<_> = points.map(ratio).collect();
+        let (low, high) = (
+            ratios.iter().copied().fold(f64::MAX, f64::min),
+            ratios.iter().copied().fold(0.0, f64::max),
+        );
+        let _ = writeln!(text, "| {} | {} | {low:.2} | {high:.2} |", part.name(), ratios.len());
     }
     text
 }

@@ -160,7 +160,8 @@ impl<F: Fleet> Driver for InProcess<'_, F> {
         });
         let inbox = Inbox { clock: &clock, receive, tray };
         run_pool(self.fleet, prompt, self.threads, &inbox);
-        alone(|| run_delayed(self.fleet, delayed, &inbox));
+        let listener = Listener::here();
+        alone(|| listener.listen(|| run_delayed(self.fleet, delayed, &inbox)));
         let Tray { mut exchange, error, .. } = inbox.into_tray();
         exchange.seconds = clock.start.elapsed().as_secs_f64();
         self.ledger.push(exchange);

@@ -11,14 +11,13 @@ thread_local! {
 /// Runs some work on a thread of its own, which does itself what rayon would spread: then all of its processor time
 /// is the work's, and one client's or the server's.
 pub(crate) fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let marked = || {
-        ALONE.set(true);
-        work()
-    };
     match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-        Ok(pool) => pool.install(marked),
-        // No more threads: then it is this one, and what it gives to others does not count.
-        Err(_) => marked(),
+        Ok(pool) => pool.install(|| {
+            ALONE.set(true);
+            work()
+        }),
+        // The system has no more threads: then it is this one, and all others count as well.
+        Err(_) => work(),
     }
 }
 

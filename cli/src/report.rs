@@ -221,7 +221,7 @@ fn stage(
     fleet: &impl Fleet,
     traffic: &StageReport,
     exchange: &Exchange,
-    StageTime { seconds, closing_seconds }: StageTime,
+    StageTime { seconds, closing_processor_seconds }: StageTime,
 ) -> Stage {
     let per_client = |bytes, clients: usize| bytes / (clients as u64).max(1);
     let answers = traffic.answered.len() + traffic.rejected.len();
@@ -229,7 +229,7 @@ fn stage(
         stage: traffic.stage.name(),
         seconds,
         closing_seconds: seconds - exchange.seconds,
-        server_seconds: exchange.server_seconds + closing_seconds,
+        server_seconds: exchange.server_seconds + closing_processor_seconds,
         client_seconds: exchange.client_seconds,
         asked: traffic.asked.len(),
         answered: traffic.answered.len(),

@@ -37,7 +37,7 @@ pub struct StageTime {
     /// Seconds on the clock, from opening to closing it.
     pub seconds: f64,
     /// Processor seconds to close it.
-    pub closing_seconds: f64,
+    pub closing_processor_seconds: f64,
 }
 
 /// What the server did to take the masks off.
@@ -150,7 +150,7 @@ impl Times<'_> {
         let result = work();
         self.stages.push(StageTime {
             seconds: start.elapsed().as_secs_f64(),
-            closing_seconds: self.parts.seconds("close") - closing,
+            closing_processor_seconds: self.parts.seconds("close") - closing,
         });
         result
     }

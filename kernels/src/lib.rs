@@ -2,9 +2,9 @@
 //! lanes, lanes become bytes.
 //!
 //! Two passes use everything here. A client turns its update into a masked vector ([`ClientPass`]); a server adds
-//! masked vectors, on one thread or on many ([`Stripes`]), and takes the masks off their sum ([`Accumulator`]). Both work tile by tile: a mask is added to
-//! the lanes while its keystream is in cache, and is never stored. Beside them stands the arithmetic that seeds are agreed on
-//! with, in batches ([`x25519`]).
+//! masked vectors, on one thread or on many ([`Stripes`]), and takes the masks off their sum ([`Accumulator`]). Both
+//! work tile by tile: a mask is added to the lanes while its keystream is in cache, and is never stored. Beside them
+//! stands the arithmetic that seeds are agreed on with, in batches ([`x25519`]).
 //!
 //! ```
 //! use secagg_kernels::{Accumulator, Backend, ClientPass, MaskPlan, Modulus, Prg, Quantizer, Seed, Sign};

@@ -18,6 +18,9 @@ const CLIENTS: u64 = 8;
 const VANISHES: ClientId = ClientId(4);
 const THREADS: usize = 4;
 
+/// How long the server waits for a client to say who it is, or to take what it is sent.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// No message of this round is longer. A server that believed any length would allocate it.
 const LONGEST: usize = 1 << 20;
 
@@ -29,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clients: Vec<_> = clients.collect();
     let mut server = Server::accept(&listener)?;
 
-    let params = Params::secagg(CLIENTS as u32, 1000, 0.6).build()?;
+    let params = Params::secagg(CLIENTS as u32, 1000, 0.6).max_weight(1.0).build()?;
     let cohort: Vec<_> = server.connections.keys().copied().collect();
     let session = SessionId::random(&mut UnwrapErr(SysRng));
     let mut workflow = Workflow::new(&mut server).timeout(Some(Duration::from_secs(10)));
@@ -48,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn client(id: ClientId, mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(&id.0.to_le_bytes())?;
     let (mut client, mut random) = (Client::new(id), UnwrapErr(SysRng));
-    while let Ok(request) = read(&stream) {
+    while let Ok(request) = read(&stream, None) {
         if id == VANISHES && client.stage() == Some(Stage::CollectMaskedVectors) {
             return Ok(());
         }
@@ -70,10 +73,13 @@ impl Server {
     fn accept(listener: &TcpListener) -> io::Result<Self> {
         let mut connections = BTreeMap::new();
         while connections.len() < CLIENTS as usize {
-            let (mut stream, _) = listener.accept()?;
+            let (stream, _) = listener.accept()?;
+            stream.set_write_timeout(Some(PATIENCE))?;
             let mut id = [0; 8];
-            stream.read_exact(&mut id)?;
-            connections.insert(ClientId(u64::from_le_bytes(id)), stream);
+            // Whoever does not say who it is has no part.
+            if fill(&stream, Some(Instant::now() + PATIENCE), &mut id).is_ok() {
+                connections.insert(ClientId(u64::from_le_bytes(id)), stream);
+            }
         }
         Ok(Self { connections })
     }
@@ -100,7 +106,7 @@ impl Driver for Server {
         let next = || asked.lock().expect("no thread panics").pop();
         let work = || {
             while let Some((client, stream)) = next() {
-                let answer = stream.set_read_timeout(left(deadline)).and_then(|()| read(&stream));
+                let answer = read(&stream, deadline);
                 if answer.is_ok_and(|answer| receive(client, &answer).is_ok()) {
                     answered.lock().expect("no thread panics").insert(client, stream);
                 }
@@ -112,24 +118,37 @@ impl Driver for Server {
     }
 }
 
-/// What is left of the time. No time at all is not what a socket can be told.
-fn left(deadline: Option<Instant>) -> Option<Duration> {
-    deadline.map(|deadline| {
-        deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-    })
-}
-
 /// A length of four bytes, and a message.
-fn read(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
+fn read(stream: &TcpStream, deadline: Option<Instant>) -> io::Result<Vec<u8>> {
     let mut len = [0; 4];
-    stream.read_exact(&mut len)?;
+    fill(stream, deadline, &mut len)?;
     let len = u32::from_le_bytes(len) as usize;
     if len > LONGEST {
         return Err(io::Error::other("longer than any message of this round"));
     }
     let mut message = vec![0; len];
-    stream.read_exact(&mut message)?;
+    fill(stream, deadline, &mut message)?;
     Ok(message)
+}
+
+/// Reads until the deadline, however slowly bytes trickle in.
+fn fill(
+    mut stream: &TcpStream,
+    deadline: Option<Instant>,
+    mut buffer: &mut [u8],
+) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(left)?;
+        match stream.read(buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => buffer = &mut buffer[read..],
+        }
+    }
+    Ok(())
 }
 
 fn write(mut stream: &TcpStream, message: &[u8]) -> io::Result<()> {

@@ -24,8 +24,8 @@ pub trait Driver {
     /// `receive` judges an answer at once and gives the verdict, which the driver may tell the client
     /// or log. A rejected answer counts as not given. `timeout` is for the whole exchange.
     ///
-    /// A driver with threads calls `receive` on each of them as answers come: the server's work is then
-    /// done by these threads, side by side, and one that reads no more before `receive` returns holds its
+    /// A driver with threads (its own, not those of rayon's pool) calls `receive` on each of them as answers come: the
+    /// server's work is then done by these threads, side by side, and one that reads no more before `receive` returns holds its
     /// client back. Nothing waits in between, so memory is bounded by the threads.
     ///
     /// # Errors

@@ -26,10 +26,11 @@
 //! A process may end in the middle of a round: [`server::Save`] and [`client::Persistent`] keep what the
 //! next one goes on from, sealed under a [`StateKey`].
 //!
-//! A server takes messages from as many threads as bring them ([`server::Collecting::concurrently`]); it can be
-//! watched through the `tracing` crate: spans `stage` and `close` (of a [`Workflow`]), `receive` (one message), `recover` (secrets) and `apply` (masks), and
-//! counters `secagg_accepted`, `secagg_rejected`, `secagg_received_bytes` and `secagg_masks_taken_off`, as fields
-//! `monotonic_counter.NAME` of events whose target is `secagg::metrics`.
+//! A server takes messages from as many threads as bring them ([`server::Collecting::concurrently`]), and can be
+//! watched through the `tracing` crate: spans `stage` and `close` (of a [`Workflow`]), `receive` (one message),
+//! `recover` (secrets) and `apply` (masks); and counters `secagg_accepted`, `secagg_rejected`,
+//! `secagg_received_bytes` and `secagg_masks_taken_off`, as fields `monotonic_counter.NAME` of events at the level
+//! DEBUG whose target is `secagg::metrics`.
 //!
 //! The bytes on the wire and every check are written down in `docs/protocol.md`. Vectors are masked,
 //! summed and quantized by [`secagg_kernels`].

@@ -1,7 +1,7 @@
 //! What an observer sees of a server: spans and counters of the `tracing` crate. Where nobody listens they cost a
 //! comparison. This crate holds no clock; whoever listens brings one.
 
-use tracing::{Level, debug_span, event, info_span, warn};
+use tracing::{Level, debug, debug_span, event, info_span};
 
 use crate::error::Rejected;
 use crate::{ClientId, Stage};
@@ -25,7 +25,8 @@ pub(crate) fn receive(
     let verdict = judge();
     let (accepted, rejected) = (u64::from(verdict.is_ok()), u64::from(verdict.is_err()));
     if let Err(reason) = verdict {
-        warn!(%reason, "rejected");
+        // No louder: anybody can have messages rejected.
+        debug!(%reason, "rejected");
     }
     event!(
         target: METRICS,
@@ -49,9 +50,9 @@ pub(crate) fn recover<T>(owners: usize, run: impl FnOnce() -> T) -> T {
 }
 
 /// So many masks that come off the sum.
-pub(crate) fn apply<T>(masks: usize, run: impl FnOnce() -> T) -> T {
-    let result = debug_span!("apply", masks).in_scope(run);
+pub(crate) fn apply<E>(masks: usize, run: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    debug_span!("apply", masks).in_scope(run)?;
     let masks = masks as u64;
     event!(target: METRICS, Level::DEBUG, monotonic_counter.secagg_masks_taken_off = masks);
-    result
+    Ok(())
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use secagg::kernels::Real;
 use secagg::message::Message;
-use secagg::{Client, ClientId, Driver, Outgoing, Refused, Rejected, Stage};
+use secagg::{Client, ClientId, Driver, Outgoing, Receive, Refused, Stage};
 
 use crate::script::{Script, Way};
 
@@ -80,8 +80,6 @@ pub(crate) struct Network<F> {
     script: Script,
     log: Log,
 }
-
-type Receive<'a> = dyn Fn(ClientId, &[u8]) -> Result<(), Rejected> + Sync + 'a;
 
 impl<F: Real> Network<F> {
     pub(crate) fn new(seats: BTreeMap<ClientId, Seat<F>>, script: Script) -> Self {

@@ -1,6 +1,6 @@
 //! Stages that many threads hand messages to. Judging a message only looks; what is kept of it is little.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Collecting;
 use crate::error::Rejected;
@@ -46,17 +46,19 @@ pub(super) fn concurrently<S: Judge, T>(
     })
 }
 
-// A thread that panics while it holds a lock leaves nothing half done: what is kept is one insertion into a map. The
-// others go on.
+// Nothing panics under these locks. Were it to happen all the same, a message might be kept by half: the round ends, as
+// every thread that comes later panics, too.
+
+const POISONED: &str = "no thread panicked while it kept a message";
 
 pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
+    lock.read().expect(POISONED)
 }
 
 pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    lock.write().expect(POISONED)
 }
 
 pub(super) fn lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
+    lock.lock().expect(POISONED)
 }

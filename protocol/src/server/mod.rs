@@ -57,9 +57,13 @@ pub trait Collecting: Sized {
     /// last stage whoever brings a message may find itself recovering the secrets that enough shares are
     /// there for and taking their masks off, while others go on. There is no queue: a thread works on the
     /// message that it brought, so at most one message for each thread is in memory, and a transport that
-    /// reads no faster than its threads return is held back.
+    /// reads no faster than its threads return is held back. These should be threads of the transport's own: one of
+    /// rayon's pool may take up the next message while it waits for the pool.
     ///
     /// What `exchange` gives is given back.
+    ///
+    /// # Panics
+    /// In every thread that comes after one that panicked in here, which would be a fault of this crate.
     fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T;
 
     /// Whether the stage could be closed now, judged neighbourhood by neighbourhood: the abort that

@@ -167,8 +167,8 @@ impl Recovered {
         self.reading.aggregate(&self.sum)
     }
 
-    /// The masked sum, the plan that takes its masks off, and how to read what remains: for callers
-    /// that apply the plan themselves, range by range.
+    /// The sum, the plan that takes off the masks that are still on it, and how to read what remains: for callers
+    /// that apply the plan themselves, range by range. Sum and plan belong together: some masks may be off already.
     pub fn into_parts(self) -> (Accumulator, MaskPlan, Reading) {
         (self.sum, self.plan, self.reading)
     }
