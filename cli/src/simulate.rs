@@ -24,13 +24,13 @@ use crate::run::{Finished, Round, run};
     --dropout 0.1 --num-shares 25 --check")]
 pub struct SimulateArgs {
     /// Clients in the cohort
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    clients: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
+    clients: u32,
     /// Elements of each client's update
     #[arg(long, value_name = "M", default_value_t = 10_000)]
     parameters: usize,
     /// Fraction of the clients that vanish
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction, allow_negative_numbers = true)]
     dropout: f64,
     /// The stages at which they vanish, each as many: setup, share-keys, collect-masked-vectors,
     /// confirm-survivors (if the server may be active) or unmask; several with commas between
@@ -51,10 +51,10 @@ impl SimulateArgs {
     /// # Errors
     /// [`CommandError`], sorted by whether the input or the round is to blame.
     pub fn execute(&self) -> Result<Report, CommandError> {
-        let params = self.params.build(self.clients, self.parameters)?;
+        let params = self.params.build(self.clients as usize, self.parameters)?;
         self.run.check_report()?;
         let fleet = SyntheticFleet {
-            clients: self.clients,
+            clients: self.clients as usize,
             dimension: self.parameters,
             max_weight: self.params.vector.max_weight,
             seed: self.seed,
@@ -100,8 +100,8 @@ impl SimulateArgs {
     /// Which clients vanish: as many as the fraction says, chosen by the seed, at each stage in turn.
     fn faults(&self) -> Result<Faults, CommandError> {
         let mut random = self.random(Purpose::Faults);
-        let mut clients: Vec<_> = (0..self.clients as u64).map(ClientId).collect();
-        let dropped = (self.dropout * self.clients as f64).round() as usize;
+        let mut clients: Vec<_> = (0..u64::from(self.clients)).map(ClientId).collect();
+        let dropped = (self.dropout * f64::from(self.clients)).round() as usize;
         let mut faults = Faults::default();
         for stage in self.dropout_stage.iter().cycle().take(dropped) {
             // The bias of a 64-bit remainder is no matter for a simulation.

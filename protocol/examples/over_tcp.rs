@@ -1,7 +1,8 @@
 //! A server that listens on a socket and works on all cores. Eight clients connect; one hangs up in the middle.
 //!
-//! Each of the server's threads reads an answer and hands it over, which does the server's work on it. A thread that
-//! works reads nothing, so TCP holds clients back, and memory is bounded by the number of threads.
+//! Each client has a thread that reads its answer and hands it over, which does the server's work on it: so one client that
+//! says nothing holds up nobody but itself, and only until the deadline. A server of many thousands would rather wait for
+//! all sockets at once, and hand whole answers to as many threads as it has cores.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -16,7 +17,6 @@ use secagg::{Client, ClientId, Driver, Outgoing, Params, Receive, SessionId, Sta
 
 const CLIENTS: u64 = 8;
 const VANISHES: ClientId = ClientId(4);
-const THREADS: usize = 4;
 
 /// How long the server waits for a client to say who it is, or to take what it is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut server = Server::accept(&listener)?;
 
     let params = Params::secagg(CLIENTS as u32, 1000, 0.6).max_weight(1.0).build()?;
-    let cohort: Vec<_> = server.connections.keys().copied().collect();
+    // Whoever is not there is a drop-out.
+    let cohort: Vec<_> = (0..CLIENTS).map(ClientId).collect();
     let session = SessionId::random(&mut UnwrapErr(SysRng));
     let mut workflow = Workflow::new(&mut server).timeout(Some(Duration::from_secs(10)));
     let result = workflow.run::<f32>(params, session, &cohort, b"")?;
@@ -69,20 +70,34 @@ struct Server {
 }
 
 impl Server {
-    /// Waits for the whole cohort. A real server checks here who is at the other end.
+    /// Waits for the cohort, but not for ever. A real server checks here who is at the other end.
     fn accept(listener: &TcpListener) -> io::Result<Self> {
-        let mut connections = BTreeMap::new();
-        while connections.len() < CLIENTS as usize {
-            let (stream, _) = listener.accept()?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            let mut id = [0; 8];
-            // Whoever does not say who it is has no part.
-            if fill(&stream, Some(Instant::now() + PATIENCE), &mut id).is_ok() {
-                connections.insert(ClientId(u64::from_le_bytes(id)), stream);
+        listener.set_nonblocking(true)?;
+        let (deadline, mut connections) = (Instant::now() + PATIENCE, BTreeMap::new());
+        while connections.len() < CLIENTS as usize && Instant::now() < deadline {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    // Whoever does not say at once who it is has no part.
+                    if let Ok(client) = greet(&stream) {
+                        connections.entry(client).or_insert(stream);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(Self { connections })
     }
+}
+
+fn greet(stream: &TcpStream) -> io::Result<ClientId> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut id = [0; 8];
+    fill(stream, Some(Instant::now() + Duration::from_millis(500)), &mut id)?;
+    Ok(ClientId(u64::from_le_bytes(id)))
 }
 
 impl Driver for Server {
@@ -97,22 +112,20 @@ impl Driver for Server {
     ) -> io::Result<()> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         // Whoever cannot be reached, or does not answer, is gone: connections are taken out, and put back after an answer.
-        let asked = outgoing.into_iter().filter_map(|Outgoing { to, message }| {
-            let stream = self.connections.remove(&to)?;
-            write(&stream, &message).ok().map(|()| (to, stream))
-        });
-        let (asked, answered) =
-            (Mutex::new(asked.collect::<Vec<_>>()), Mutex::new(BTreeMap::new()));
-        let next = || asked.lock().expect("no thread panics").pop();
-        let work = || {
-            while let Some((client, stream)) = next() {
-                let answer = read(&stream, deadline);
-                if answer.is_ok_and(|answer| receive(client, &answer).is_ok()) {
-                    answered.lock().expect("no thread panics").insert(client, stream);
-                }
+        let answered = Mutex::new(BTreeMap::new());
+        let ask = |client, message: &[u8], stream: TcpStream| {
+            let answer = write(&stream, message).and_then(|()| read(&stream, deadline));
+            if answer.is_ok_and(|answer| receive(client, &answer).is_ok()) {
+                answered.lock().expect("no thread panics").insert(client, stream);
             }
         };
-        thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(work))));
+        thread::scope(|scope| {
+            for Outgoing { to, message } in outgoing {
+                if let Some(stream) = self.connections.remove(&to) {
+                    scope.spawn(move || ask(to, &message, stream));
+                }
+            }
+        });
         self.connections = answered.into_inner().expect("no thread panics");
         Ok(())
     }
