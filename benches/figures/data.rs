@@ -98,12 +98,31 @@ pub(super) struct Side {
 
 impl Data {
     pub(super) fn read() -> Result<Self, String> {
-        Ok(Self {
+        let data = Self {
             scaling: read(&path("scaling.json"))?,
             bench: read(&path("bench.json"))?,
             peers: read(&path("peers.json"))?,
             side_by_side: read(&path("side_by_side.json"))?,
-        })
+        };
+        data.check().map(|()| data)
+    }
+
+    /// What cannot have been measured cannot be drawn on a scale of decades either.
+    fn check(&self) -> Result<(), String> {
+        self.scaling.check().map_err(|wrong| format!("docs/data/scaling.json: {wrong}"))?;
+        let rates = self.bench.measurements.iter().map(|it| it.bytes_per_second);
+        check_positive("bench.json", rates)?;
+        check_positive("peers.json", self.peers.rates.iter().map(|it| it.bytes_per_second))?;
+        let sides = self.side_by_side.cases.iter().map(|it| &it.found);
+        let sides = sides.flat_map(|found| [found.flower.unmask, found.secagg.unmask]);
+        check_positive("side_by_side.json", sides)
+    }
+}
+
+fn check_positive(file: &str, mut values: impl Iterator<Item = f64>) -> Result<(), String> {
+    match values.find(|value| !(value.is_finite() && *value > 0.0)) {
+        Some(value) => Err(format!("docs/data/{file}: {value} is no rate and no time")),
+        None => Ok(()),
     }
 }
 

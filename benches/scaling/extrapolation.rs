@@ -70,7 +70,7 @@ impl<'a> Extrapolation<'a> {
         let [down, up] = round.bytes();
         let survivors = f64::from(round.clients - round.dropped);
         format!(
-            "One client takes {} of one core, sends {} MB and is sent {} KB. The survivors send {} TB in all, nearly all of it \
+            "By the laws one client takes {} of one core (half as much again is likely, since they are too low for vectors so long), sends {} MB and is sent {} KB. The survivors send {} TB in all, nearly all of it \
             masked vectors, and are sent {} TB.\n",
             seconds(self.laws.seconds(&Part::CLIENT, round)),
             digits(up / 1e6),

@@ -111,6 +111,37 @@ pub struct Point {
     pub bytes: [f64; 2],
 }
 
+impl Measured {
+    /// Whether all points are of rounds that can be, with times that can have been measured, and enough of them for
+    /// slopes.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        for axis in Axis::ALL {
+            if self.points.iter().filter(|point| point.axis == axis).count() < 2 {
+                return Err(format!("{} has fewer than two points", axis.name()));
+            }
+        }
+        self.points.iter().try_for_each(Point::check)
+    }
+}
+
+impl Point {
+    fn check(&self) -> Result<(), String> {
+        let Case { clients, degree, threshold, dimension, dropped, threads } = self.case;
+        let counts = [clients, degree, threshold, dimension as u32, threads as u32];
+        if counts.contains(&0) || dropped >= clients {
+            return Err(format!("there is no round of {:?}", self.case));
+        }
+        let mut times = self.parts.values().flat_map(|time| [time.processor, time.wall]);
+        match times.find(|time| !(time.is_finite() && *time > 0.0)) {
+            Some(time) => Err(format!("a part of {:?} takes {time} seconds", self.case)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What was done of the large round, as it would be done by one of many machines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Shards {

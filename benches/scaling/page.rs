@@ -146,7 +146,9 @@ fn residuals(measured: &Measured, laws: &Laws) -> String {
         );
         let _ = writeln!(text, "| {} | {} | {low:.2} | {high:.2} |", part.name(), ratios.len());
     }
-    text
+    text + "\nTo add a lane, and to mask one, takes longer the longer vectors are, as memory takes over from caches; one cost for all lengths \
+        is too high for short ones and too low for ten million. To judge, route and take in shares does not depend on the length, so where \
+        its highest is far off, something else disturbed a run.\n"
 }
 
 fn cells(cost: &UnitCost) -> String {

@@ -12,6 +12,7 @@ mod alone;
 mod shards;
 mod sweep;
 
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -38,6 +39,13 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // Better now than after all that time.
+    if let Some(path) = &args.out
+        && let Err(error) = OpenOptions::new().create(true).append(true).open(path)
+    {
+        eprintln!("scaling: {}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
     let start = Instant::now();
     let measured = measure(&args);
     println!("{}", measured.page());
