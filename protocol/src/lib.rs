@@ -27,10 +27,19 @@
 //! next one goes on from, sealed under a [`StateKey`].
 //!
 //! A server takes messages from as many threads as bring them ([`server::Collecting::concurrently`]), and can be
-//! watched through the `tracing` crate: spans `stage` and `close` (of a [`Workflow`]), `receive` (one message),
-//! `recover` (secrets) and `apply` (masks); and counters `secagg_accepted`, `secagg_rejected`,
-//! `secagg_received_bytes` and `secagg_masks_taken_off`, as fields `monotonic_counter.NAME` of events at the level
-//! DEBUG whose target is `secagg::metrics`.
+//! watched through the `tracing` crate:
+//!
+//! | | level | name | fields |
+//! | --- | --- | --- | --- |
+//! | span | INFO | `stage`, of a [`Workflow`]; also of the one before the last where nobody is asked | `stage` |
+//! | span | INFO | `close`, within it | |
+//! | span | DEBUG | `receive`, one message | `stage`, `client` |
+//! | span | DEBUG | `recover`, some secrets | `owners`, how many |
+//! | span | DEBUG | `apply`, some masks | `masks`, how many |
+//! | event | DEBUG | `rejected` | `reason` |
+//! | event | DEBUG | target `secagg::metrics` | `stage`, and counters as `monotonic_counter.NAME`: `secagg_accepted`, `secagg_rejected`, `secagg_received_bytes`; by itself `secagg_masks_taken_off` |
+//!
+//! Spans that are opened on a driver's own threads have no parent, unless these threads enter one.
 //!
 //! The bytes on the wire and every check are written down in `docs/protocol.md`. Vectors are masked,
 //! summed and quantized by [`secagg_kernels`].
