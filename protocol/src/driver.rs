@@ -6,7 +6,8 @@ use core::time::Duration;
 use crate::error::Rejected;
 use crate::{ClientId, Outgoing, Stage};
 
-/// Takes one client's answer and gives the verdict on it. Many threads may call it at once.
+/// Takes one client's answer and gives the verdict on it. Many threads may call it at once. It is borrowed for the
+/// exchange: give it to scoped threads, or let tasks send whole answers to such threads.
 pub type Receive<'a> = dyn Fn(ClientId, &[u8]) -> Result<(), Rejected> + Sync + 'a;
 
 /// Carries one stage's messages to clients and their answers back.
