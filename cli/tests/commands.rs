@@ -103,6 +103,31 @@ fn who_answers_past_the_timeout_is_a_drop_out() {
     assert_eq!(stage(&report, "unmask")["dropped"], Value::from(vec!["client_04"]));
 }
 
+/// Late answers come on another thread, and what the server does for them is counted all the same.
+#[test]
+fn what_late_answers_cost_is_counted() {
+    let mut round = digits_round();
+    round.args(["--drop", "client_01@collect-masked-vectors"]);
+    round.args(["--drop", "client_02@collect-masked-vectors"]);
+    for client in 0..24 {
+        round.args(["--delay", &format!("client_{client:02}@unmask=0.01")]);
+    }
+    let (report, code) = report(&mut round);
+    assert_eq!(code, 0, "{report}");
+    let unmask = &report["unmask"];
+    assert!(unmask["masks_taken_off"].as_u64() > Some(0), "{unmask}");
+    assert!(unmask["recover_seconds"].as_f64() > Some(0.0), "{unmask}");
+    assert!(unmask["apply_seconds"].as_f64() > Some(0.0), "{unmask}");
+}
+
+#[test]
+fn a_fleet_that_cannot_be_counted_is_refused() {
+    for clients in ["4294967296", "-3"] {
+        let said = refusal(secagg("simulate").args(["--clients", clients]));
+        assert!(said.contains("is not in 0..=4294967295"), "{clients}: {said}");
+    }
+}
+
 #[test]
 fn garbage_is_rejected_by_name_and_the_round_lives() {
     let (report, code) = report(digits_round().args(["--garbage", "client_07@setup"]));
