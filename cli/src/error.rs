@@ -52,6 +52,15 @@ pub enum CommandError {
     /// A fault is scripted for a stage that the round does not have.
     #[error("a round against a curious server has no stage {0}: choose --threat-model active")]
     Stage(Stage),
+    /// Memory cannot hold the round.
+    #[error(
+        "this round takes {gigabytes} GB of memory or more, and there is less: it has too many clients or neighbours \
+         (--num-shares), its updates are too long, or too many clients work at a time (--threads)"
+    )]
+    Memory {
+        /// What it takes at least, in units of 10^9 bytes.
+        gigabytes: u128,
+    },
     /// A scripted fault names nobody.
     #[error(transparent)]
     Fault(#[from] InvalidFault),

@@ -12,6 +12,7 @@ pub mod files;
 pub mod fleet;
 mod identities;
 pub mod in_process;
+mod memory;
 mod parts;
 pub mod plan;
 mod process;

@@ -17,7 +17,7 @@ use crate::identities::Identities;
 use crate::in_process::InProcess;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
-use crate::{progress, weights};
+use crate::{memory, progress, weights};
 
 /// Runs secure aggregation over files, one client each, and writes their weighted mean.
 ///
@@ -60,6 +60,7 @@ impl RoundArgs {
     pub fn execute(&self) -> Result<Report, CommandError> {
         let fleet = self.fleet()?;
         let params = self.params.build(self.updates.len(), fleet.layout().elements())?;
+        memory::check(&params, self.run.threads())?;
         self.check_out(&fleet)?;
         self.run.check_report()?;
         let finished = self.run_round(&fleet, &params)?;

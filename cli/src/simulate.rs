@@ -12,9 +12,9 @@ use crate::fault::{Fault, Faults};
 use crate::fleet::{Fleet, SyntheticFleet};
 use crate::identities::Identities;
 use crate::in_process::InProcess;
-use crate::progress;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
+use crate::{memory, progress};
 
 /// Runs secure aggregation over a fleet of made-up clients and says what it costs.
 ///
@@ -52,6 +52,7 @@ impl SimulateArgs {
     /// [`CommandError`], sorted by whether the input or the round is to blame.
     pub fn execute(&self) -> Result<Report, CommandError> {
         let params = self.params.build(self.clients as usize, self.parameters)?;
+        memory::check(&params, self.run.threads())?;
         self.run.check_report()?;
         let fleet = SyntheticFleet {
             clients: self.clients as usize,

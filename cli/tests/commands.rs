@@ -128,6 +128,15 @@ fn a_fleet_that_cannot_be_counted_is_refused() {
     }
 }
 
+/// Each at work holds 16 GB: an allocation that fails would end the program without a word of what to change.
+#[test]
+fn a_fleet_beyond_all_memory_is_refused() {
+    let (fleet, many) =
+        (["--clients", "1000", "--threads", "1000"], ["--parameters", "2000000000"]);
+    let said = refusal(secagg("simulate").args(fleet).args(many));
+    assert!(said.contains("GB of memory or more"), "{said}");
+}
+
 #[test]
 fn garbage_is_rejected_by_name_and_the_round_lives() {
     let (report, code) = report(digits_round().args(["--garbage", "client_07@setup"]));
