@@ -4,6 +4,7 @@
 
 pub mod arrays;
 pub mod ending;
+pub mod mean;
 pub mod number;
 pub mod round;
 pub mod schedule;
