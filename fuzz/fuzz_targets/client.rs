@@ -101,10 +101,11 @@ impl Play {
             let world = World::open(terms.params(), terms.cohort(), &DIRECTORY);
             Story { world, is_pure: true }
         };
-        let stories = input.terms.iter().map(story).collect();
+        let terms = input.terms.map(Terms::short);
+        let stories = terms.iter().map(story).collect();
         let seat = |client: ClientId| {
             let floors = input.policies[(client.0 % 2) as usize];
-            (client, Seat::new(client, floors, input.terms[0].update(client)))
+            (client, Seat::new(client, floors, terms[0].update(client)))
         };
         let seats = (1..=CLIENTS).map(ClientId).map(seat).collect();
         let (truth, requests, answers) = (Truth::default(), Vec::new(), Vec::new());
