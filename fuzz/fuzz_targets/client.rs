@@ -1,6 +1,6 @@
 //! Clients against a server that tells every one of them what it likes, also things that fit together, and that are
-//! killed and restored in between. No client answers one question in two ways, reveals both shares of one neighbour,
-//! or goes below its policy; and one to whom nobody lies answers.
+//! killed and restored in between. No client answers one question in two ways, reveals both shares of one neighbour or
+//! any but those it was dealt, says more after a refusal, or goes below its policy; and one to whom nobody lies answers.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use secagg::ClientId;
+use secagg::kernels::DequantizeError;
+use secagg::{Abort, ClientId};
 use secagg_fuzz::one_thread;
 use secagg_fuzz::round::Terms;
 use secagg_fuzz::seat::{CLIENTS, DIRECTORY, Floors, Seat};
@@ -100,10 +101,11 @@ impl Play {
             let world = World::open(terms.params(), terms.cohort(), &DIRECTORY);
             Story { world, is_pure: true }
         };
-        let stories = input.terms.iter().map(story).collect();
+        let terms = input.terms.map(Terms::short);
+        let stories = terms.iter().map(story).collect();
         let seat = |client: ClientId| {
             let floors = input.policies[(client.0 % 2) as usize];
-            (client, Seat::new(client, floors, input.terms[0].update(client)))
+            (client, Seat::new(client, floors, terms[0].update(client)))
         };
         let seats = (1..=CLIENTS).map(ClientId).map(seat).collect();
         let (truth, requests, answers) = (Truth::default(), Vec::new(), Vec::new());
@@ -181,7 +183,9 @@ impl Play {
     }
 
     fn close(&mut self, at: usize) {
-        self.stories[at].world.close();
+        let story = &mut self.stories[at];
+        let closed = story.world.close();
+        assert!(!story.is_pure || is_free_of_lies(&closed, &story.world), "{closed:?}");
         for outgoing in self.stories[at].world.requests() {
             self.truth.hear_server(&outgoing.message);
         }
@@ -224,6 +228,17 @@ impl Play {
         let answer = seat.answer(request, &mut self.truth, &mut self.rng)?;
         self.answers.push((client, answer.clone()));
         Some(answer)
+    }
+}
+
+/// Where all told the truth, no share is false, and the sum is one that honest clients can make.
+fn is_free_of_lies(closed: &Result<(), Abort>, world: &World) -> bool {
+    match closed {
+        // A weight of less than one lane may be rounded to none.
+        Err(Abort::Sum(error)) => *error == DequantizeError::ZeroTotalWeight,
+        Err(Abort::FalseShares(_)) => false,
+        Err(_) => true,
+        Ok(()) => !matches!(world, World::Over(named) if !named.is_empty()),
     }
 }
 

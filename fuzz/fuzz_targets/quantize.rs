@@ -1,14 +1,16 @@
 //! The quantizer in every backend against plain f64: what it refuses, each lane within one level of the exact product,
-//! each mean within the bound, and the documented arithmetic followed word by word.
+//! each mean within the bound, and the documented arithmetic followed word by word, on the way there and back.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use secagg_fuzz::mean::{Crowd, mean, scale};
 use secagg_fuzz::number::{Levels, Number};
 use secagg_fuzz::{Generator, Mask, one_thread, plan_of};
 use secagg_kernels::{
-    Accumulator, Backend, ClientPass, ClientPassError, Lane, MAX_QUANTIZATION_RANGE, MaskPlan,
-    Modulus, Prg, QuantizeError, Quantizer, Real, Seed, WeightedMean, pack,
+    Accumulator, Backend, ClientPass, ClientPassError, DequantizeError, Lane,
+    MAX_QUANTIZATION_RANGE, MaskPlan, Modulus, Prg, QuantizeError, Quantizer, Real, Seed,
+    WeightedMean, pack,
 };
 
 /// What one binary64 operation loses at most, with room for a few of them.
@@ -27,6 +29,7 @@ struct Input {
     /// Dequantized as it is, whoever made it.
     sum: Vec<u64>,
     single: bool,
+    crowd: Crowd,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -64,7 +67,10 @@ fn check<F: Real>(quantizer: &Quantizer, input: &Input) {
         check_pass(quantizer, input, weight, &update);
     }
     check_mean::<F>(quantizer, input, &clients);
-    check_any_sum::<F>(quantizer, input);
+    let modulus = Modulus::from_width(u32::from(input.width % 64) + 1).expect("1 to 64");
+    check_any_sum::<F>(quantizer, modulus, input.clients.len() as u64, &input.sum);
+    let clients = input.crowd.clients(quantizer, modulus);
+    check_any_sum::<F>(quantizer, modulus, clients, &input.crowd.sum(quantizer, modulus));
 }
 
 /// Why an update is refused, judged one element after another.
@@ -128,14 +134,6 @@ fn specified<F: Real>(
     let a = (weight_lane as f64 / s / w_max) * (top / (2.0 * c));
     let element = |x: &F| round(x.to_f64().max(-c).min(c) * a + top / 2.0, top);
     [weight_lane].into_iter().chain(update.iter().map(element).collect::<Vec<_>>()).collect()
-}
-
-/// Lanes per unit of weight, and the largest weight lane.
-fn scale(quantizer: &Quantizer) -> (f64, f64) {
-    let top = (quantizer.quantization_range() - 1) as f64;
-    let w_max = quantizer.max_weight();
-    let s = top / w_max;
-    if s >= 1.0 && w_max.fract() == 0.0 { (s.floor(), w_max * s.floor()) } else { (s, top) }
 }
 
 /// Rounding moves a lane by less than one, whatever the arithmetic in between.
@@ -222,11 +220,11 @@ fn check_mean<F: Real>(quantizer: &Quantizer, input: &Input, clients: &[&Client]
         pass.masked_vector(*weight, update, &mut bytes).expect("a sound update");
         sum.add_packed(backend, &bytes).expect("a vector of this length");
     }
-    let Some(result) = dequantized::<F>(quantizer, &sum, sound.len() as u64) else {
+    let result = match dequantized::<F>(quantizer, &sum, sound.len() as u64) {
+        Ok(result) => result,
         // All that honest clients can be refused for.
-        let weightless = sum.get(0) == 0;
-        assert!(weightless || quantizer.clipping_range() > F::LARGEST / 2.0);
-        return;
+        Err(DequantizeError::ZeroTotalWeight | DequantizeError::NotRepresentable) => return,
+        Err(error) => panic!("honest clients: {error}"),
     };
     check_bound(quantizer, &sound, &result);
 }
@@ -261,32 +259,33 @@ fn check_bound<F: Real>(
     }
 }
 
-/// Lanes that nobody made honestly: backends agree, and what cannot be a sum is refused.
-fn check_any_sum<F: Real>(quantizer: &Quantizer, input: &Input) {
-    let modulus = Modulus::from_width(u32::from(input.width % 64) + 1).expect("1 to 64");
-    let (mut bytes, mut sum) = (Vec::new(), Accumulator::new(modulus, input.sum.len()));
-    let packed = pack::append(Backend::Portable, modulus, &input.sum, &mut bytes);
+/// Lanes that nobody made honestly.
+fn check_any_sum<F: Real>(quantizer: &Quantizer, modulus: Modulus, clients: u64, lanes: &[u64]) {
+    let (mut bytes, mut sum) = (Vec::new(), Accumulator::new(modulus, lanes.len()));
+    let packed = pack::append(Backend::Portable, modulus, lanes, &mut bytes);
     packed.expect("words hold any width");
     sum.add_packed(Backend::Portable, &bytes).expect("packed as it should be");
-    let clients = input.clients.len() as u64;
-    let result = dequantized::<F>(quantizer, &sum, clients);
-    let top = u128::from(quantizer.quantization_range() - 1);
-    let largest = u128::from(clients) * top;
-    let possible = (0..sum.len()).all(|lane| u128::from(sum.get(lane)) <= largest);
-    assert!(result.is_none() || (possible && largest < modulus.range() && !sum.is_empty()));
+    let _ = dequantized::<F>(quantizer, &sum, clients);
 }
 
-/// The mean, or `None` if it is refused; every backend says the same.
+/// The mean, or why it is refused: every backend says what the page does, to the bit.
 fn dequantized<F: Real>(
     quantizer: &Quantizer,
     sum: &Accumulator,
     clients: u64,
-) -> Option<WeightedMean<F>> {
-    let truth = sum.dequantize::<F>(Backend::Portable, quantizer, clients);
+) -> Result<WeightedMean<F>, DequantizeError> {
+    let lanes: Vec<_> = (0..sum.len()).map(|lane| sum.get(lane)).collect();
+    let expected = mean::<F>(quantizer, sum.modulus(), clients, &lanes);
     for backend in Backend::available() {
-        assert_eq!(sum.dequantize::<F>(backend, quantizer, clients), truth, "{backend}");
+        let found = sum.dequantize::<F>(backend, quantizer, clients);
+        assert_eq!(found.as_ref().map(bits), expected.as_ref().map(bits), "{backend}");
     }
-    truth.ok()
+    expected
+}
+
+fn bits<F: Real>(result: &WeightedMean<F>) -> Vec<u64> {
+    let mean = result.mean.iter().map(|x| x.to_f64().to_bits());
+    [result.total_weight.to_bits()].into_iter().chain(mean).collect()
 }
 
 impl Client {

@@ -152,14 +152,20 @@ impl<'a> Round<'a> {
         let Ending { params, graph, sharing, survivors, .. } = &self.ending;
         let case = Case { params, graph, sharing, survivors, from, honest, bytes };
         let taken = due && self.lies.judge(S::STAGE, &case);
-        // Some come by the way that is for many threads, on which masks come off while answers arrive.
-        let verdict = match from.0 % 2 {
-            0 => open.stage.receive(from, bytes),
-            _ => open.stage.concurrently(|receive| receive(from, bytes)),
+        // In some rounds some come by the way that is for many threads, on which masks come off while answers arrive.
+        let is_alone = self.schedule.terms.is_sequential() || from.0 % 2 == 0;
+        let verdict = if is_alone {
+            open.stage.receive(from, bytes)
+        } else {
+            open.stage.concurrently(|receive| receive(from, bytes))
         };
         assert_eq!(verdict.is_ok(), taken, "client {from} at {}: {verdict:?}", S::STAGE);
         open.answered.extend(taken.then_some(from));
         open.check_waiting();
+        if taken && S::STAGE == Stage::Unmask {
+            self.ending.unmaskers.push(from);
+            self.ending.was_early |= !is_alone;
+        }
         self.say(S::STAGE, from, false, bytes);
     }
 

@@ -7,7 +7,7 @@ use secagg::server::{FalseShare, Recovered};
 use secagg::{Abort, ClientId, Params, Stage};
 use secagg_tests::plain::{Attendance, Clients, Neighbours, masked, weighted_mean};
 
-use crate::round::{DIMENSION, MAX_WEIGHT, Terms};
+use crate::round::{MAX_WEIGHT, Terms};
 use crate::verdict::Lies;
 
 /// What is known of a round that is about to end.
@@ -22,6 +22,10 @@ pub struct Ending {
     /// Whose vectors are in the sum.
     pub survivors: Clients,
     answered: BTreeMap<Stage, Clients>,
+    /// Whose shares were taken, in the order in which they came.
+    pub unmaskers: Vec<ClientId>,
+    /// Whether some of them came by the way on which secrets are recovered before all shares are there.
+    pub was_early: bool,
     /// Clients that have refused.
     gone: Clients,
 }
@@ -45,6 +49,8 @@ impl Ending {
             sharing: Clients::new(),
             survivors: Clients::new(),
             answered: BTreeMap::new(),
+            unmaskers: Vec::new(),
+            was_early: false,
             gone: Clients::new(),
         }
     }
@@ -179,8 +185,9 @@ impl Ending {
             more.iter_mut().zip(lanes).for_each(|(more, lane)| *more = more.wrapping_add(*lane));
         }
         let modulus = self.params.modulus();
+        let expected = self.lanes();
         for (at, (lane, more)) in lanes.iter().zip(&more).enumerate() {
-            let expected = self.survivors.iter().map(|client| self.lane(*client, at)).sum::<f64>();
+            let expected = expected[at];
             let off = lane.wrapping_sub(*more).wrapping_sub(expected as u64);
             // As a signed number of as many bits as the modulus.
             let unused = 64 - modulus.width();
@@ -191,30 +198,65 @@ impl Ending {
         more.iter().all(|more| more & modulus.max_value() == 0)
     }
 
-    /// The exact place of a client's weight or element among the lanes. Rounding the weight and then the element
-    /// moves it by less than 2.
-    fn lane(&self, client: ClientId, at: usize) -> f64 {
-        let (weight, update) = self.terms.update(client);
+    /// The exact sum of the survivors' weights, and of their elements' places among the lanes. Rounding the weight and
+    /// then the element moves each by less than 2.
+    fn lanes(&self) -> Vec<f64> {
+        let mut sum = vec![0.0; self.params.lanes()];
+        for client in &self.survivors {
+            let (weight, update) = self.terms.update(*client);
+            let lanes = [weight * self.params.quantizer().weight_scale()].into_iter();
+            let lanes = lanes.chain(update.iter().map(|x| self.lane(weight, *x)));
+            sum.iter_mut().zip(lanes).for_each(|(sum, lane)| *sum += lane);
+        }
+        sum
+    }
+
+    fn lane(&self, weight: f64, element: f64) -> f64 {
         let quantizer = self.params.quantizer();
-        let Some(element) = at.checked_sub(1) else { return weight * quantizer.weight_scale() };
         let c = quantizer.clipping_range();
-        let share = update[element].clamp(-c, c) / c * (weight / MAX_WEIGHT);
+        let share = element.clamp(-c, c) / c * (weight / MAX_WEIGHT);
         (1.0 + share) / 2.0 * (quantizer.quantization_range() - 1) as f64
     }
 
-    /// Nobody is named who told the truth, unless liars are the majority; and of an owner about whom a search was
-    /// needed, all liars are named.
+    /// Owner by owner: who was named before is a suspect, and asked last.
     fn check_named(&self, named: &[FalseShare], attendance: &Attendance, lies: &Lies) {
+        assert!(named.iter().all(|named| self.owners().contains(&named.owner)));
+        let mut suspects = Clients::new();
         for owner in self.owners() {
-            let (holders, liars) = self.holders(owner, attendance, lies);
             let about = named.iter().filter(|named| named.owner == owner);
             let named: Clients = about.map(|named| named.holder).collect();
-            let spare = holders.len() - self.params.threshold() as usize;
-            if liars.len() <= spare / 2 {
-                assert!(named.is_empty() || named == liars, "{named:?} for {liars:?}");
-            }
+            let (holders, liars) = self.holders(owner, attendance, lies);
+            self.check_named_for(&named, &holders, &liars, &suspects);
+            suspects.extend(named);
         }
-        assert!(named.iter().all(|named| self.owners().contains(&named.owner)));
+    }
+
+    /// Holders are named if and only if a liar is among those that are asked first. As long as liars are no more than
+    /// half of what is to spare, rounded up, they are who is named: another polynomial with the same secret has less than
+    /// t - 1 true shares on it, and would take more false ones than there are.
+    fn check_named_for(
+        &self,
+        named: &Clients,
+        holders: &Clients,
+        liars: &Clients,
+        suspects: &Clients,
+    ) {
+        let threshold = self.params.threshold() as usize;
+        let has_liar = |mut asked: Vec<&ClientId>| {
+            asked.truncate(threshold);
+            asked.into_iter().any(|holder| liars.contains(holder))
+        };
+        let asked = holders.difference(suspects).chain(holders.intersection(suspects));
+        let by_arrival = self.unmaskers.iter().filter(|client| holders.contains(client));
+        let was_early =
+            self.was_early && holders.len() > threshold && !has_liar(by_arrival.collect());
+        if !has_liar(asked.collect()) || (was_early && named.is_empty()) {
+            assert!(named.is_empty(), "{named:?} where nobody had to look");
+        } else if liars.len() <= (holders.len() - threshold).div_ceil(2) {
+            assert_eq!(named, liars);
+        } else {
+            assert!(!named.is_empty(), "nobody of {liars:?}");
+        }
     }
 
     fn check_mean(&self, mean: &[f64], total_weight: f64) {
@@ -222,7 +264,7 @@ impl Ending {
             self.survivors.iter().map(|&client| self.terms.update(client)).collect();
         let quantizer = self.params.quantizer();
         let c = quantizer.clipping_range();
-        let expected = weighted_mean(updates.iter(), DIMENSION, c);
+        let expected = weighted_mean(updates.iter(), self.params.dimension(), c);
         let bound = quantizer.error_bound_with_inexact_weights(updates.len() as u64, total_weight);
         for (found, expected) in mean.iter().zip(expected) {
             assert!((found - expected).abs() <= bound + c * 1e-14, "{found} for {expected}");

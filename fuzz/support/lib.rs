@@ -4,7 +4,9 @@
 
 pub mod arrays;
 pub mod ending;
+pub mod mean;
 pub mod number;
+pub mod revealed;
 pub mod round;
 pub mod schedule;
 pub mod seat;

@@ -6,11 +6,17 @@ use secagg_tests::Cohort;
 
 use crate::Generator;
 
-/// The elements of an update.
-pub const DIMENSION: usize = 3;
+/// The elements of an update, mostly.
+const DIMENSION: usize = 3;
+
+/// More than the 16,384 lanes of a stripe, or of any tile.
+const LONG: usize = (1 << 14) + 5;
 
 /// The largest weight.
 pub const MAX_WEIGHT: f64 = 100.0;
+
+/// One seed in sixteen.
+const FIRST_LONG: u8 = 240;
 
 /// Parameters, which are valid whatever is drawn.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -36,10 +42,22 @@ impl Terms {
         if self.active { ThreatModel::ActiveServer } else { ThreatModel::HonestButCurious }
     }
 
-    /// The weight and the update of one client; one element is clipped.
+    /// The weight and the update of one client; one element in three is clipped.
     pub fn update(&self, client: ClientId) -> (f64, Vec<f64>) {
         let id = client.0 as f64;
-        (10.0 * id, vec![id / 4.0 - 1.0, -id / 8.0, 100.0])
+        let elements = [id / 4.0 - 1.0, -id / 8.0, 100.0];
+        (10.0 * id, elements.into_iter().cycle().take(self.dimension()).collect())
+    }
+
+    /// The same with a short update, whatever was drawn.
+    #[must_use]
+    pub fn short(self) -> Self {
+        Self { seed: self.seed % FIRST_LONG, ..self }
+    }
+
+    /// Whether messages come by the way of one thread alone.
+    pub fn is_sequential(&self) -> bool {
+        self.seed % 2 == 0
     }
 
     /// The parameters.
@@ -50,12 +68,17 @@ impl Terms {
         self.with_threshold(self.threshold()).expect("it was tried")
     }
 
+    /// Rarely long: such a round takes a hundred times as long.
+    fn dimension(&self) -> usize {
+        if self.seed < FIRST_LONG { DIMENSION } else { LONG }
+    }
+
     /// The cohort, before its round.
     pub fn story(&self) -> Cohort {
         let clients = self.cohort().count() as u64;
         let setting = self.setting();
         let story = Cohort::secagg_plus(clients, self.shares()).threshold(self.threshold());
-        let story = story.dimension(DIMENSION).against(self.threat_model()).with(setting);
+        let story = story.dimension(self.dimension()).against(self.threat_model()).with(setting);
         let story = story.seed(self.seed.into());
         self.cohort().fold(story, |story, client| {
             let (weight, update) = self.update(client);
@@ -80,7 +103,7 @@ impl Terms {
 
     fn with_threshold(&self, threshold: u32) -> Result<Params, InvalidParams> {
         let clients = self.cohort().count() as u32;
-        let params = Params::secagg_plus(clients, DIMENSION, self.shares(), threshold);
+        let params = Params::secagg_plus(clients, self.dimension(), self.shares(), threshold);
         self.setting()(params.threat_model(self.threat_model())).build()
     }
 

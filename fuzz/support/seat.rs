@@ -113,8 +113,13 @@ impl Seat {
     ) -> Option<Vec<u8>> {
         let (weight, update) = &self.update;
         let answer = self.client.answer(request, *weight, update, rng);
-        if let Err(PersistentError::Refused(_)) = answer {
-            self.told = Told::Lies;
+        match answer {
+            Err(PersistentError::Refused(_)) => {
+                self.told = Told::Lies;
+                self.witness.hear_refusal();
+            }
+            Err(PersistentError::Store(())) => self.witness.hear_loss(request),
+            _ => {}
         }
         let answer = answer.ok()?;
         self.witness.hear(truth, request, &answer);
@@ -139,6 +144,7 @@ impl Seat {
         let (setup, shelf) = (self.setup.clone(), self.shelf.clone());
         let kept = shelf.0.borrow().0.clone();
         self.client = if kept.is_empty() {
+            self.witness.hear_rebirth();
             Persistent::new(setup, key(), shelf)
         } else {
             let credentials = (IDENTITIES[&self.id].clone(), DIRECTORY.clone());

@@ -10,6 +10,7 @@ use secagg::{ClientId, ContextHash, Params, Policy, RosterHash, SessionId, Stage
 use secagg_tests::plain::{Clients, Neighbours, ring};
 use secagg_tests::{APPLICATION, wire};
 
+use crate::revealed::{Published, Revealed};
 use crate::twist::forwarded;
 
 type Box80 = [u8; 80];
@@ -19,8 +20,11 @@ type Box80 = [u8; 80];
 pub struct Truth {
     /// Keys as their owners advertised them.
     keys: BTreeMap<ClientId, (Params, AdvertisedKeys)>,
-    /// Boxes by receiver.
-    boxes: BTreeMap<ClientId, BTreeSet<Box80>>,
+    /// Boxes by receiver and sender.
+    boxes: BTreeMap<(ClientId, ClientId), Box80>,
+    /// What went with them, by sender.
+    published: BTreeMap<ClientId, Published>,
+    revealed: Revealed,
     /// Signatures over survivors.
     confirmations: BTreeSet<(ClientId, [u8; 64], Vec<ClientId>)>,
     /// Lists of members by their hash, as an honest server makes it.
@@ -40,6 +44,11 @@ pub struct Witness {
     members: Clients,
     /// Who sent it boxes, which it took.
     owners: Clients,
+    /// Those whose boxes are the ones that they sealed for it.
+    sealed: Clients,
+    has_refused: bool,
+    /// Questions whose answers could not be kept, and so were not given.
+    unkept: BTreeSet<Vec<u8>>,
     confirmed: Option<Vec<ClientId>>,
 }
 
@@ -56,8 +65,38 @@ impl Witness {
     /// Before the client's first answer.
     pub fn new(id: ClientId, policy: Policy) -> Self {
         let (answers, session, params, confirmed) = (BTreeMap::new(), None, None, None);
-        let (neighbours, members, owners) = (Clients::new(), Clients::new(), Clients::new());
-        Self { id, policy, answers, session, params, neighbours, members, owners, confirmed }
+        let [neighbours, members, owners, sealed] = [const { Clients::new() }; 4];
+        let (has_refused, unkept) = (false, BTreeSet::new());
+        Self {
+            id,
+            policy,
+            answers,
+            session,
+            params,
+            neighbours,
+            members,
+            owners,
+            sealed,
+            has_refused,
+            unkept,
+            confirmed,
+        }
+    }
+
+    /// Hears that the client refused: it has left the round, and may only say what it had to say before.
+    pub fn hear_refusal(&mut self) {
+        self.has_refused = true;
+    }
+
+    /// Hears that the client may have an answer, which it did not give.
+    pub fn hear_loss(&mut self, request: &[u8]) {
+        self.unkept.insert(request.to_vec());
+    }
+
+    /// Hears that the client's process ended before anything was kept, so that another client begins.
+    pub fn hear_rebirth(&mut self) {
+        self.has_refused = false;
+        self.unkept.clear();
     }
 
     /// Hears an answer.
@@ -72,6 +111,8 @@ impl Witness {
             assert_eq!(answer, reply, "another answer at {stage}");
             return;
         }
+        let may_answer = !self.has_refused || self.unkept.contains(request);
+        assert!(may_answer, "an answer at {stage} after a refusal");
         let later = self.answers.keys().filter(|answered| **answered > stage);
         assert_eq!(later.count(), 0, "back to {stage}");
         match stage {
@@ -131,8 +172,12 @@ impl Witness {
         assert_eq!(reply.len(), wire::sealed_box(count).start);
         for (at, &neighbour) in self.neighbours.iter().enumerate() {
             let sealed = reply[wire::sealed_box(at)].try_into().expect("a box");
-            truth.boxes.entry(neighbour).or_default().insert(sealed);
+            truth.boxes.insert((neighbour, self.id), sealed);
         }
+        let (session, params) = (self.session.expect("it has one"), self.params().clone());
+        let commitment = reply[wire::COMMITMENT].try_into().expect("32 bytes");
+        let mask = *own.1.mask.as_bytes();
+        truth.published.insert(self.id, Published { session, params, mask, commitment });
     }
 
     fn check_members(
@@ -158,10 +203,10 @@ impl Witness {
         self.owners = boxes.iter().map(|(sender, _)| *sender).collect();
         assert!(self.owners.is_subset(&self.neighbours), "a box from a stranger");
         assert!(boxes.len() >= self.policy.min_neighbours as usize);
-        let opens = boxes.iter().filter(|(_, sealed)| {
-            truth.boxes.get(&self.id).is_some_and(|boxes| boxes.contains(sealed))
-        });
-        assert!(opens.count() >= self.threshold(), "too few boxes can be opened");
+        let is_sealed = |(sender, sealed): &_| truth.boxes.get(&(self.id, *sender)) == Some(sealed);
+        self.sealed =
+            boxes.iter().filter(|sent| is_sealed(sent)).map(|(sender, _)| *sender).collect();
+        assert!(self.sealed.len() >= self.threshold(), "too few boxes can be opened");
     }
 
     fn hear_confirmation(&mut self, truth: &mut Truth, request: &[u8], reply: &[u8]) {
@@ -208,16 +253,23 @@ impl Witness {
             assert!(survivors.len() >= self.policy.min_survivors as usize);
             self.check_survivors(&near, all.contains(&self.id));
         }
-        self.check_revealed(&all, reply);
+        self.check_revealed(truth, &all, reply);
     }
 
-    /// One share at most of each neighbour: of the seed of who survived, of the key of who dropped.
-    fn check_revealed(&self, survivors: &Clients, reply: &[u8]) {
+    /// One share at most of each neighbour: of the seed of who survived, of the key of who dropped. What it did not get
+    /// from its owner it cannot have.
+    fn check_revealed(&self, truth: &mut Truth, survivors: &Clients, reply: &[u8]) {
         assert_eq!(reply.len(), wire::revealed(self.owners.len()).start);
         for (at, owner) in self.owners.iter().enumerate() {
-            let tag = reply[wire::revealed(at).start];
+            let (&tag, share) = reply[wire::revealed(at)].split_first().expect("33 bytes");
             let due = if survivors.contains(owner) { 1 } else { 2 };
             assert!(tag == 0 || tag == due, "{}'s share of {owner}", self.id);
+            if tag == due {
+                assert!(self.sealed.contains(owner), "a box that {owner} did not seal");
+                let share = share.try_into().expect("32 bytes");
+                let published = (*owner, &truth.published[owner]);
+                truth.revealed.hear(published, (self.id, tag, share));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use secagg::server::{self, Collecting, Save};
+use secagg::server::{self, Collecting, FalseShare, Save};
 use secagg::{Abort, ClientId, Directory, Outgoing, Params, Rejected, Stage, StateKey};
 use secagg_tests::{APPLICATION, SESSION};
 
@@ -19,8 +19,8 @@ pub enum World {
     Confirm(server::ConfirmSurvivors, Vec<Outgoing>),
     /// Waits for shares.
     Unmask(server::Unmask, Vec<Outgoing>),
-    /// The story is told, or was broken off.
-    Over,
+    /// The story is told, and these shares were called false; or it was broken off.
+    Over(Vec<FalseShare>),
 }
 
 /// Evaluates an expression with the stage and its requests, if there is one.
@@ -32,7 +32,7 @@ macro_rules! with_stage {
             World::Collect($stage, $outgoing) => $body,
             World::Confirm($stage, $outgoing) => $body,
             World::Unmask($stage, $outgoing) => $body,
-            World::Over => $else,
+            World::Over(_) => $else,
         }
     };
 }
@@ -74,12 +74,14 @@ impl World {
         with_stage!(self, (stage, _outgoing) => stage.receive(from, bytes), Ok(()))
     }
 
-    /// Goes on to the next stage, if it can.
-    pub fn close(&mut self) {
-        let checked = with_stage!(&*self, (stage, _outgoing) => stage.check(), Ok(()));
-        if checked.is_ok() {
-            *self = core::mem::replace(self, Self::Over).closed().unwrap_or(Self::Over);
-        }
+    /// Goes on to the next stage, if it can; from the last one to what the sum says.
+    ///
+    /// # Errors
+    /// As the stage has it, which goes on if it can tell before it is closed.
+    pub fn close(&mut self) -> Result<(), Abort> {
+        with_stage!(&*self, (stage, _outgoing) => stage.check(), Ok(()))?;
+        *self = core::mem::replace(self, Self::Over(Vec::new())).closed()?;
+        Ok(())
     }
 
     fn closed(self) -> Result<Self, Abort> {
@@ -90,8 +92,11 @@ impl World {
             }
             Self::Collect(stage, _) => stage.close().map(|(next, out)| Self::Confirm(next, out))?,
             Self::Confirm(stage, _) => stage.close().map(|(next, out)| Self::Unmask(next, out))?,
-            Self::Unmask(stage, _) => stage.close().map(|_| Self::Over)?,
-            Self::Over => Self::Over,
+            Self::Unmask(stage, _) => {
+                let (recovered, _) = stage.close()?;
+                Self::Over(recovered.aggregate::<f64>()?.false_shares)
+            }
+            over @ Self::Over(_) => over,
         })
     }
 
@@ -106,7 +111,7 @@ impl World {
             Self::Collect(stage, outgoing) => copy(stage, outgoing, directory, Self::Collect),
             Self::Confirm(stage, outgoing) => copy(stage, outgoing, directory, Self::Confirm),
             Self::Unmask(stage, outgoing) => copy(stage, outgoing, directory, Self::Unmask),
-            Self::Over => Self::Over,
+            Self::Over(named) => Self::Over(named.clone()),
         }
     }
 

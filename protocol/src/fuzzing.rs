@@ -1,4 +1,4 @@
-//! Secret sharing for the fuzz target that compares it with a slow model.
+//! Secret sharing for two fuzz targets: one compares it with a slow model, the other puts together what clients reveal.
 //!
 //! Shares never leave this crate but sealed or in a message, so nothing public splits or recovers a secret, and
 //! nothing should: a caller could wipe neither. A target on the public interface alone would meet the decoder
