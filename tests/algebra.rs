@@ -7,6 +7,7 @@ use proptest::sample::select;
 use secagg::kernels::{
     Accumulator, Backend, ClientPass, MaskPlan, Modulus, Prg, Quantizer, Seed, Sign, pack,
 };
+use secagg_tests::plain::error_bound;
 
 fn backends() -> impl Strategy<Value = Backend> {
     select(Backend::available().collect::<Vec<_>>())
@@ -108,13 +109,19 @@ proptest! {
 
 /// A quantizer with any parameters, a weight and an element, both as parts of the largest.
 fn drawn_quantizer() -> impl Strategy<Value = (Quantizer, f64, f64)> {
-    let scales = (-60.0..60.0_f64, 1.0..48.0_f64, -60.0..60.0_f64);
+    let scales = (-60.0..60.0_f64, 1.0..48.0_f64, max_weights());
     let parts = (prop_oneof![Just(1.0), 0.0..1.0_f64], -1.1..1.1_f64);
     (scales, parts).prop_map(|((range, levels, weight), (part, element))| {
-        let (range, weight) = (10_f64.powf(range), 10_f64.powf(weight));
-        let quantizer = Quantizer::new(range, levels.exp2() as u64, weight).expect("in range");
+        let (range, levels) = (10_f64.powf(range), levels.exp2() as u64);
+        let quantizer = Quantizer::new(range, levels, weight).expect("in range");
         (quantizer, part, element)
     })
+}
+
+/// Whole ones have a scale that is whole, if it is not below one.
+fn max_weights() -> impl Strategy<Value = f64> {
+    let any = (-60.0..60.0_f64).prop_map(|exponent| 10_f64.powf(exponent));
+    prop_oneof![any, (1..100_000_u32).prop_map(f64::from)]
 }
 
 /// Elements that are rounded, each with random bits of its own.
@@ -150,7 +157,24 @@ proptest! {
         prop_assert!(bias.abs() <= chance + 2.0 * stated, "{} is not below {} + {}", bias, chance, stated);
     }
 
-    /// The mean that comes out of clients' passes and their sum is as near as the quantizer says.
+    /// The bounds that the quantizer tells are the specification's, but for the rounding of a few operations.
+    #[test]
+    fn stated_bounds_are_those_of_the_specification(
+        (quantizer, part, _) in drawn_quantizer(),
+        clients in 1..1000_usize,
+    ) {
+        let total = part.max(0.001) * clients as f64 * quantizer.max_weight();
+        let stated = [
+            quantizer.error_bound_with_inexact_weights(clients as u64, total),
+            quantizer.error_bound(clients as u64, total),
+        ];
+        for (stated, exact) in stated.into_iter().zip([false, true]) {
+            let bound = error_bound(&quantizer, clients, total, exact);
+            prop_assert!((stated / bound - 1.0).abs() < 1e-14, "{} for {}", stated, bound);
+        }
+    }
+
+    /// The mean that comes out of clients' passes and their sum is as near as the specification says.
     #[test]
     fn means_are_within_the_bound(
         (quantizer, _, _) in drawn_quantizer(),
@@ -177,7 +201,7 @@ proptest! {
         let total: f64 = clients.iter().map(|(part, _)| part).sum();
         let share = |(part, element): &(f64, f64)| part / total * element.clamp(-1.0, 1.0);
         let expected = clients.iter().map(share).sum::<f64>() * c;
-        let bound = quantizer.error_bound_with_inexact_weights(count, result.total_weight);
+        let bound = error_bound(&quantizer, clients.len(), result.total_weight, false);
         let error = (result.mean[0] - expected).abs();
         prop_assert!(error <= bound + c * 1e-14, "{} is not within {}", error, bound);
     }

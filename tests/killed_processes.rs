@@ -14,7 +14,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use secagg::{ClientId, Stage, ThreatModel, saved_stage};
-use secagg_tests::plain::weighted_mean;
+use secagg_tests::plain::{error_bound, weighted_mean};
 use secagg_tests::spool::{
     COHORT, HALF_WRITTEN, NOT_RENAMED, RENAMED, Spool, TAKEN, Way, params, update,
 };
@@ -137,7 +137,7 @@ impl Scene {
         let (quantizer, total) = (params.quantizer(), updates.iter().map(|(w, _)| w).sum());
         let clipping_range = quantizer.clipping_range();
         let expected = weighted_mean(updates.iter(), params.dimension(), clipping_range);
-        let bound = quantizer.error_bound(updates.len() as u64, total) + f64::EPSILON;
+        let bound = error_bound(quantizer, updates.len(), total, true) + f64::EPSILON;
         let mean: Vec<f64> = mean.split_whitespace().map(|x| x.parse().expect("f64")).collect();
         assert_eq!(mean.len(), expected.len());
         for (found, expected) in mean.iter().zip(expected) {

@@ -1,5 +1,6 @@
 //! `secagg-api [--write]`: what the two libraries make public, compared with the lists beside the manifest, or written to
-//! them. A change of a list is a change for users: it shows in review, and belongs in the changelog.
+//! them. A change of a list is a change for users: it shows in review, and belongs in the changelog. The program has a library
+//! too, which is there for its own tests and promised to nobody: what it promises are its options and its files.
 //!
 //! rustdoc tells what is public in a format that changes from one Rust to the next. Another one than [`FORMAT`] ends with
 //! exit code 3 and not with a wrong list.

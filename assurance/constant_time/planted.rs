@@ -1,9 +1,11 @@
-//! Leaks of the three kinds that there are. If valgrind sees nothing here, it sees nothing anywhere.
+//! Leaks of the three kinds that there are, and one beneath a function that `public.supp` excuses, called and inlined. If
+//! valgrind sees nothing here, it sees nothing anywhere.
 
 use std::hint::black_box;
 
 use secagg_assurance::memcheck;
 
+use self::secagg_server_recover_secrets::Secrets;
 use crate::Case;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -20,6 +22,9 @@ pub(crate) fn cases() -> Vec<Case> {
         planted("planted: a branch on a bit", branch),
         planted("planted: an index into a table", index),
         planted("planted: a comparison that ends early", compare),
+        planted("planted: the same, called by what is excused", Secrets::name_called),
+        planted("planted: the same, inlined into it", Secrets::name_inlined),
+        Case { leaks: false, ..planted("what is excused, by the same name", Secrets::name) },
     ]
 }
 
@@ -49,5 +54,47 @@ fn index(secret: &[u8; 32]) {
 fn compare(secret: &[u8; 32]) {
     if *secret == black_box([1; 32]) {
         one_way();
+    }
+}
+
+/// Functions that are excused by their names, as one of the protocol is: for what they decide, and not for what decides in
+/// what they call.
+mod secagg_server_recover_secrets {
+    use super::{black_box, one_way};
+
+    pub(super) struct Secrets;
+
+    impl Secrets {
+        #[inline(never)]
+        pub(super) fn name(secret: &[u8; 32]) {
+            if black_box(secret[3]) & 1 == 1 {
+                one_way();
+            }
+        }
+
+        #[inline(never)]
+        pub(super) fn name_called(secret: &[u8; 32]) {
+            if equal_elsewhere(secret) {
+                one_way();
+            }
+        }
+
+        #[inline(never)]
+        pub(super) fn name_inlined(secret: &[u8; 32]) {
+            if equal(secret) {
+                one_way();
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn equal_elsewhere(secret: &[u8; 32]) -> bool {
+        equal(secret)
+    }
+
+    /// Byte by byte: the time tells how many are right.
+    #[inline(always)]
+    fn equal(secret: &[u8; 32]) -> bool {
+        secret.iter().all(|byte| *byte == black_box(1))
     }
 }

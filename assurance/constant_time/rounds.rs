@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use secagg::message::{Message, RevealedShares};
 use secagg::server::{Aggregate, Recovered};
 use secagg::{ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
 use secagg_assurance::memcheck::{conceal, disclose};
-use secagg_assurance::play::{Play, Watch};
+use secagg_assurance::play::{Play, Watch, revealed};
 use secagg_kernels::{Accumulator, Backend};
 
 use crate::Case;
@@ -142,21 +141,15 @@ impl Watch for Eavesdropper<'_> {
         disclose(message);
         if stage == Stage::Unmask {
             let falsehood = u8::from(self.liars.contains(&client.0));
-            conceal_shares(message, falsehood);
+            for share in revealed(message) {
+                share[0] ^= falsehood;
+                conceal(share);
+            }
         }
     }
 
     /// The tag is public; the rest stays what it was.
     fn kept(&mut self, state: &[u8]) {
         disclose(&state[state.len() - 16..]);
-    }
-}
-
-/// Behind the header and the count, entries of a tag and a share.
-fn conceal_shares(message: &mut [u8], falsehood: u8) {
-    RevealedShares::decode(message).expect("an honest client");
-    for entry in message[18 + 4..].chunks_mut(33) {
-        entry[1] ^= falsehood;
-        conceal(&mut entry[1..]);
     }
 }

@@ -71,7 +71,7 @@ impl Watermark {
 /// A secret in a block that was given back.
 #[derive(Debug)]
 pub struct Find {
-    /// The number that [`seek`] gave.
+    /// The number that [`seek`] was told.
     pub secret: usize,
     /// Bytes of the block.
     pub size: usize,
@@ -79,9 +79,26 @@ pub struct Find {
     pub backtrace: String,
 }
 
-/// No lock, and nothing that is allocated: this is read while blocks are given back.
-const ROOM: usize = 1 << 13;
-static NEEDLES: [[AtomicU64; 2]; ROOM] = [const { [AtomicU64::new(0), AtomicU64::new(0)] }; ROOM];
+/// A place for what is sought.
+struct Place {
+    words: [AtomicU64; 2],
+    /// One more than the secret's number; zero where nothing is.
+    secret: AtomicUsize,
+}
+
+impl Place {
+    const fn free() -> Self {
+        Self { words: [const { AtomicU64::new(0) }; 2], secret: AtomicUsize::new(0) }
+    }
+}
+
+/// No lock, and nothing that is allocated: this is read while blocks are given back. Each needle is in the first free place
+/// from that of its first word on.
+static PLACES: [Place; 1 << PLACE_BITS] = [const { Place::free() }; 1 << PLACE_BITS];
+const PLACE_BITS: u32 = 17;
+
+/// Half of the places stay free, so that few are looked at.
+const ROOM: usize = PLACES.len() / 2;
 static SOUGHT: AtomicUsize = AtomicUsize::new(0);
 
 /// A bit for some of a word's own: most words are no needle's first, and this says so at once.
@@ -96,28 +113,29 @@ thread_local! {
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Looks for these bytes from now on, in every block that is given back. Answers the secret's number.
+/// Looks for these bytes of a secret from now on, in every block that is given back.
 ///
 /// # Panics
 /// If there is no room for more.
-pub fn seek(needle: &[u8; NEEDLE]) -> usize {
-    let secret = SOUGHT.load(SeqCst);
+pub fn seek(needle: &[u8; NEEDLE], secret: usize) {
+    assert!(SOUGHT.load(SeqCst) < ROOM, "so much cannot be sought at once");
     let words = words(needle);
-    for (place, word) in NEEDLES[secret].iter().zip(words) {
-        place.store(word, SeqCst);
+    let place = places(words[0]).find(|place| place.secret.load(SeqCst) == 0);
+    let place = place.expect("half of them are free");
+    for (slot, word) in place.words.iter().zip(words) {
+        slot.store(word, SeqCst);
     }
     let (word, bit) = filter(words[0]);
     FILTER[word].fetch_or(bit, SeqCst);
-    SOUGHT.store(secret + 1, SeqCst);
-    secret
+    place.secret.store(secret + 1, SeqCst);
+    SOUGHT.fetch_add(1, SeqCst);
 }
 
-/// Looks for nothing any more, and answers what was found.
+/// Looks for nothing any more, and answers what was found: each secret once.
 pub fn finds() -> Vec<Find> {
     SOUGHT.store(0, SeqCst);
-    for word in &FILTER {
-        word.store(0, SeqCst);
-    }
+    PLACES.iter().for_each(|place| place.secret.store(0, SeqCst));
+    FILTER.iter().for_each(|word| word.store(0, SeqCst));
     mem::take(&mut FOUND.lock().expect("no panic while it is held"))
 }
 
@@ -127,8 +145,18 @@ fn words(needle: &[u8; NEEDLE]) -> [u64; 2] {
 }
 
 fn filter(word: u64) -> (usize, u64) {
-    let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
+    let hash = hash(word, FILTER_BITS);
+    (hash >> 6, 1 << (hash & 63))
+}
+
+/// All places, from a word's own on.
+fn places(word: u64) -> impl Iterator<Item = &'static Place> {
+    let (before, from) = PLACES.split_at(hash(word, PLACE_BITS));
+    from.iter().chain(before)
+}
+
+fn hash(word: u64, bits: u32) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
 }
 
 fn search(block: *mut u8, size: usize) {
@@ -153,16 +181,21 @@ fn word_at(block: *mut u8, offset: usize) -> u64 {
 }
 
 fn compare(found: [u64; 2], size: usize) {
-    for (secret, needle) in NEEDLES[..SOUGHT.load(SeqCst)].iter().enumerate() {
-        if [0, 1].map(|half| needle[half].load(SeqCst)) == found {
-            note(secret, size);
+    let secrets = places(found[0]).map(|place| (place.secret.load(SeqCst), &place.words));
+    for (secret, words) in secrets.take_while(|&(secret, _)| secret > 0) {
+        if [0, 1].map(|half| words[half].load(SeqCst)) == found {
+            note(secret - 1, size);
         }
     }
 }
 
 fn note(secret: usize, size: usize) {
     BUSY.set(true);
-    let backtrace = Backtrace::force_capture().to_string();
-    FOUND.lock().expect("no panic while it is held").push(Find { secret, size, backtrace });
+    let mut found = FOUND.lock().expect("no panic while it is held");
+    if found.iter().all(|find| find.secret != secret) {
+        let backtrace = Backtrace::force_capture().to_string();
+        found.push(Find { secret, size, backtrace });
+    }
+    drop(found);
     BUSY.set(false);
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 use secagg::client::{Persistent, Setup};
+use secagg::message::{Message, RevealedShares};
 use secagg::server::{self, Recovered, Save};
 use secagg::{
     Abort, Client, ClientId, Directory, Identity, Outgoing, Params, SessionId, Stage, StateKey,
@@ -35,6 +36,16 @@ pub trait Watch {
 
     /// A state, of a client or of the server, is on its way to where it is kept.
     fn kept(&mut self, _state: &[u8]) {}
+}
+
+/// The shares that a client reveals: behind the header and the count, each behind its tag.
+///
+/// # Panics
+/// If the message is no honest client's answer to the last request.
+pub fn revealed(message: &mut [u8]) -> impl Iterator<Item = &mut [u8; 32]> {
+    RevealedShares::decode(message).expect("an honest client");
+    let entries = message[18 + 4..].chunks_mut(33);
+    entries.map(|entry| entry.last_chunk_mut().expect("33 bytes"))
 }
 
 /// A round to be played.

@@ -1,5 +1,5 @@
 //! The `secagg` program as a library: updates in files, an in-process cohort with scripted faults,
-//! and the commands.
+//! and the commands. It is there for the program and its tests, and may change with any version.
 
 #![forbid(unsafe_code)]
 

@@ -124,3 +124,6 @@ impl FromStr for Stage {
         Self::ALL.into_iter().find(|stage| stage.name() == name).ok_or(UnknownStage)
     }
 }
+
+#[cfg(test)]
+mod tests;

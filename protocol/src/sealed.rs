@@ -5,7 +5,7 @@
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Tag};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::keys::ChannelKey;
 use crate::session::Session;
@@ -74,9 +74,24 @@ pub(crate) fn open(
     Some(SharePair { mask_secret_key: Share(shares[0]), self_mask_seed: Share(shares[1]) })
 }
 
-/// The cipher of a key that serves once.
-pub(crate) fn cipher(key: &ChannelKey) -> Aes256Gcm {
-    Aes256Gcm::new(&key.key.into())
+/// The cipher of a key that serves once. It wipes itself, but not what it leaves behind where it moves while it is made:
+/// so it is made in a frame of its own, which is wiped, and moves to the heap for good.
+pub(crate) fn cipher(key: &ChannelKey) -> Box<Aes256Gcm> {
+    let cipher = made(key);
+    wipe_frames();
+    cipher
+}
+
+#[inline(never)]
+fn made(key: &ChannelKey) -> Box<Aes256Gcm> {
+    Box::new(Aes256Gcm::new(&key.key.into()))
+}
+
+/// What functions that were called from the same place have left on the stack. Seen there: keys of rounds, in the bytes of
+/// an `Option` that is `None`, which went with it to the heap.
+#[inline(never)]
+fn wipe_frames() {
+    [0_u64; 512].zeroize();
 }
 
 /// Version, session, stage, sender, receiver, threshold.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secagg::kernels::Real;
+use secagg::kernels::{Quantizer, Real};
 use secagg::message::ShareKeysRequest;
 use secagg::{Abort, ClientId, Params, Stage, ThreatModel};
 
@@ -30,6 +30,17 @@ pub fn weighted_mean<'a, F: Real>(
         }
     }
     sum.iter().map(|sum| sum / total).collect()
+}
+
+/// How far the mean of some clients may be from the weighted mean in binary64, as docs/protocol.md has it in section 9,
+/// and not as the quantizer does.
+pub fn error_bound(quantizer: &Quantizer, clients: usize, total_weight: f64, exact: bool) -> f64 {
+    let (c, w_max) = (quantizer.clipping_range(), quantizer.max_weight());
+    let (n, top) = (clients as f64, (quantizer.quantization_range() - 1) as f64);
+    let lanes = n * (2.0 * c / top) * (w_max / total_weight) * (1.0 + top * 2_f64.powi(-50));
+    let s = if top >= w_max && w_max.fract() == 0.0 { (top / w_max).floor() } else { top / w_max };
+    let weights = if exact { 0.0 } else { n / s * (2.0 * c / total_weight) };
+    lanes + c * 2_f64.powi(-48) + weights
 }
 
 /// The graph: as the server told its clients, or where it may be active, as they find it themselves.

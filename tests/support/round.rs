@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use secagg::kernels::Real;
 use secagg::{Abort, Aggregate, ClientId, Failure, Params, Refused, Rejected, Report, Stage};
 
-use crate::plain::{Attendance, Clients, Neighbours, neighbours, weighted_mean};
+use crate::plain::{Attendance, Clients, Neighbours, error_bound, neighbours, weighted_mean};
 use crate::{Log, Sent};
 
 /// A finished round.
@@ -81,17 +81,14 @@ impl<F: Real> Round<F> {
         weighted_mean(updates, self.params.dimension(), clipping_range)
     }
 
-    /// How far the mean may be from the plain one, by the quantizer's own word.
+    /// How far the mean may be from the plain one, by the specification's word.
     pub fn bound(&self) -> f64 {
         let Aggregate { survivors, total_weight, .. } = self.aggregate();
-        let (quantizer, clients) = (self.params.quantizer(), survivors.len() as u64);
+        let quantizer = self.params.quantizer();
         let exact = |client| quantizer.weight_is_exact(self.updates[client].0);
-        let bound = if survivors.iter().all(exact) {
-            quantizer.error_bound(clients, *total_weight)
-        } else {
-            quantizer.error_bound_with_inexact_weights(clients, *total_weight)
-        };
-        bound + quantizer.clipping_range() * F::UNIT_ROUNDOFF
+        let exact = survivors.iter().all(exact);
+        error_bound(quantizer, survivors.len(), *total_weight, exact)
+            + quantizer.clipping_range() * F::UNIT_ROUNDOFF
     }
 
     /// Messages that the server rejected, with their senders and stages.

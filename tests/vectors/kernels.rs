@@ -137,6 +137,7 @@ fn many_masks_over_many_tiles_are_those_of_the_reference() {
 #[serde(deny_unknown_fields)]
 struct Packing {
     cases: Vec<Packed>,
+    long: Vec<LongPacked>,
     refused: Vec<RefusedPacking>,
 }
 
@@ -146,6 +147,16 @@ struct Packed {
     width: u32,
     lanes: Vec<u64>,
     bytes: Bytes,
+}
+
+/// The lanes of a mask of AES-128-CTR, cut to the width.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LongPacked {
+    width: u32,
+    seed: Bytes,
+    count: usize,
+    sha256: Bytes,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,6 +189,32 @@ fn lanes_of_every_width_are_packed_as_by_the_reference() {
         for backend in Backend::available() {
             let (bytes, lanes) = with_word!(case.width, packed(backend, &case));
             assert_eq!((bytes, &lanes), (case.bytes.0.clone(), &case.lanes), "{backend} {case:?}");
+        }
+    }
+}
+
+/// The hash of what is packed, which is unpacked again.
+fn long_packed<L: Lane>(backend: Backend, case: &LongPacked) -> Vec<u8> {
+    let (modulus, mut lanes) = (modulus(case.width), vec![L::from_u64(0); case.count]);
+    let plan = MaskPlan::new(Prg::Aes128Ctr, &[(seed(&case.seed), Sign::Add)]);
+    plan.apply(backend, 0, &mut lanes).expect("within the limit");
+    let mut bytes = vec![0; modulus.packed_len(case.count)];
+    pack(backend, modulus, &lanes, &mut bytes).expect("lanes that hold the width");
+    let mut unpacked = vec![L::from_u64(0); case.count];
+    unpack(backend, modulus, &bytes, &mut unpacked).expect("packed just now");
+    let cut = |lane: L| lane.to_u64() & modulus.max_value();
+    assert!(unpacked.into_iter().map(Lane::to_u64).eq(lanes.into_iter().map(cut)));
+    Sha256::digest(bytes).to_vec()
+}
+
+#[test]
+fn many_lanes_of_every_width_are_packed_as_by_the_reference() {
+    let cases = read::<Packing>("packing").long;
+    assert!(cases.iter().map(|case| case.width).eq(1..=64));
+    for case in cases {
+        for backend in Backend::available() {
+            let hash = with_word!(case.width, long_packed(backend, &case));
+            assert_eq!(hash, case.sha256.0, "{backend} {case:?}");
         }
     }
 }

@@ -1,24 +1,47 @@
 //! Chores that look at the programs from below: what time depends on, what memory holds, how other machines run them.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::Outcome;
-use crate::run::{cargo, root, run};
+use crate::run::{cargo, root, run, shown};
+use crate::{Failure, Outcome};
 
 /// As fast as the release profile, but for what takes its time to build, and with the names that valgrind tells.
 const PROFILE: &str = "smoke";
 
-/// Valgrind follows secrets through the kernels and through whole rounds.
+/// What depends on secrets and is public by design.
+const SUPPRESSIONS: &str = "assurance/constant_time/public.supp";
+
+/// Valgrind follows secrets through the kernels and through whole rounds. A suppression that nothing needs may hide a leak
+/// some day, so it is a failure, too.
 pub(crate) fn constant_time() -> Outcome {
     build("constant-time")?;
     let mut valgrind = Command::new("valgrind");
     valgrind.current_dir(root()).args(["--quiet", "--error-limit=no", "--num-callers=24"]);
-    valgrind.arg("--suppressions=assurance/constant_time/public.supp");
+    valgrind.arg(format!("--suppressions={SUPPRESSIONS}"));
+    // At the end it says which of them it used.
+    valgrind.args(["--show-error-list=yes", "--log-fd=1"]);
     valgrind.arg(Path::new("target").join(PROFILE).join("constant-time"));
     // One thread, so that each error falls to the case that makes it.
     valgrind.env("RAYON_NUM_THREADS", "1");
-    run(valgrind)
+    let said = shown(valgrind)?;
+    let file = fs::read_to_string(root().join(SUPPRESSIONS));
+    let file = file.map_err(|error| Failure::Chore(format!("{SUPPRESSIONS}: {error}")))?;
+    match unused(&file, &said).as_slice() {
+        [] => Ok(()),
+        lines => Err(Failure::Chore(format!("{SUPPRESSIONS}: unused entries at lines {lines:?}"))),
+    }
+}
+
+/// Where suppressions begin that valgrind does not say to have used: it tells the lines of their names.
+fn unused(file: &str, said: &str) -> Vec<usize> {
+    let used = |name: usize| {
+        let place = format!("{SUPPRESSIONS}:{name}");
+        said.lines().any(|line| line.contains("used_suppression:") && line.ends_with(&place))
+    };
+    let names = file.lines().zip(2..).filter(|(line, _)| *line == "{").map(|(_, name)| name);
+    names.filter(|&name| !used(name)).collect()
 }
 
 /// The clock compares secrets, on every backend of this machine.
@@ -114,4 +137,19 @@ impl Machine {
 /// What a test program is told to leave out.
 fn without(words: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
     words.iter().flat_map(|word| ["--skip", word])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_suppressions_are_found() {
+        let file = "# Why.\n{\n   one\n}\n{\n   another\n}\n";
+        let line = |at| format!("--7-- used_suppression:  2 one {SUPPRESSIONS}:{at}\n");
+        assert_eq!(unused(file, ""), [3, 6]);
+        assert_eq!(unused(file, &line(6)), [3]);
+        assert_eq!(unused(file, &(line(3) + &line(36))), [6]);
+        assert_eq!(unused(file, &(line(3) + &line(6))), []);
+    }
 }

@@ -1,19 +1,23 @@
 //! Secrets are wiped: nothing that a round gives back to the allocator holds one of them.
 //!
 //! Rounds are always the same, so all secrets are known before they are played for the test, and every block that is
-//! freed meanwhile is searched for any 16 bytes of them. What is on the stack or in registers is not seen here.
+//! freed meanwhile is searched for any 16 bytes of them: of what clients draw, agree on and derive, what HKDF and Ed25519
+//! make of it on the way, their shares, lanes before they are masked, how masks begin, and each round's key of AES.
+//!
+//! Not sought: what is on the stack or in registers, what is never freed, fewer than 16 bytes that stand alone, and forms in
+//! which no secret stands as such: a field element in limbs, bitsliced keys, states of AEGIS and hashes, GHASH's key and its powers.
 
 #![forbid(unsafe_code)]
 
+mod aes;
 mod secrets;
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use secagg::server::Recovered;
 use secagg::{Abort, ClientId, Identity, Params, ParamsBuilder, Stage, StateKey, ThreatModel};
-use secagg_assurance::allocator::{self, NEEDLE, Watchful};
-use secagg_assurance::play::{Play, Watch};
+use secagg_assurance::allocator::{self, Find, NEEDLE, Watchful};
+use secagg_assurance::play::{Play, Watch, revealed};
 use secagg_kernels::x25519::agree_many;
 use secagg_kernels::{Backend, MaskPlan, Prg, Seed, Sign};
 use secrets::Secret;
@@ -26,21 +30,15 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// The names of the secrets that were left in memory by `work`, each with where it was first.
 fn left_by(secrets: &[Secret], work: impl FnOnce()) -> Vec<String> {
-    let mut names = Vec::new();
-    for secret in secrets {
-        for start in [0, 1, secret.bytes.len() - NEEDLE - 1, secret.bytes.len() - NEEDLE] {
-            let needle = secret.bytes[start..][..NEEDLE].try_into().expect("a needle");
-            allocator::seek(needle);
-            names.push(&secret.name);
-        }
+    for (number, secret) in secrets.iter().enumerate() {
+        let needles = secret.bytes.windows(NEEDLE).map(|needle| needle.try_into());
+        needles.for_each(|needle| allocator::seek(needle.expect("a needle"), number));
     }
     work();
-    let mut seen = BTreeSet::new();
-    let finds = allocator::finds();
-    let first = finds.iter().filter(|find| seen.insert(names[find.secret]));
-    first
-        .map(|find| format!("{} in {} bytes\n{}", names[find.secret], find.size, find.backtrace))
-        .collect()
+    let found = |find: Find| {
+        format!("{} in {} bytes\n{}", secrets[find.secret].name, find.size, find.backtrace)
+    };
+    allocator::finds().into_iter().map(found).collect()
 }
 
 fn assert_wiped(play: &Play, end: impl FnOnce(Result<Recovered, Abort>)) {
@@ -123,6 +121,38 @@ fn rounds_that_end_early_leave_nothing() {
     }
 }
 
+/// Whose shares are false, of everyone's secret.
+const LIARS: [ClientId; 2] = [ClientId(2), ClientId(3)];
+
+struct Lies;
+
+impl Watch for Lies {
+    fn answered(&mut self, stage: Stage, client: ClientId, message: &mut [u8]) {
+        if stage == Stage::Unmask && LIARS.contains(&client) {
+            revealed(message).for_each(|share| share[0] ^= 1);
+        }
+    }
+}
+
+/// Liars are found at the first secret: a self-mask seed, or the mask key of the client that dropped.
+#[test]
+fn searches_for_false_shares_leave_nothing() {
+    for (dropped, concurrent) in [(5, false), (1, false), (5, true)] {
+        let _alone = ALONE.lock();
+        let drops = vec![(dropped, Stage::CollectMaskedVectors)];
+        let play = Play { drops, concurrent, ..play(Params::secagg(9, 100, 3)) };
+        let left = left_by(&secrets::of(&play), || {
+            let recovered = play.run(&mut Lies).expect("enough are left");
+            let mean = recovered.aggregate::<f32>().expect("a mean");
+            assert_eq!(
+                mean.false_shares.iter().map(|share| share.holder).collect::<Vec<_>>(),
+                LIARS
+            );
+        });
+        assert!(left.is_empty(), "{dropped} dropped: {}", left.join("\n\n"));
+    }
+}
+
 /// The server's request is changed on its way to one client, at one stage.
 struct Liar(Stage);
 
@@ -178,8 +208,10 @@ fn a_copy_that_is_not_wiped_is_found() {
     let secrets = [Secret { name: "planted".into(), bytes: bytes.clone() }];
     let whole = left_by(&secrets, || drop([&[1, 2, 3], &bytes[..]].concat()));
     assert_eq!(whole.len(), 1);
-    let part = left_by(&secrets, || drop(bytes[16..].to_vec()));
-    assert_eq!(part.len(), 1);
+    for start in 0..=16 {
+        let part = left_by(&secrets, || drop(bytes[start..][..NEEDLE].to_vec()));
+        assert_eq!(part.len(), 1, "from byte {start} on");
+    }
     let moved = left_by(&secrets, || {
         let mut growing = bytes.clone();
         growing.reserve(1000);

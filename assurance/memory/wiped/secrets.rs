@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use hkdf::Hkdf;
 use secagg::message::{AdvertisedKeys, Message, ShareKeysRequest};
 use secagg::{ClientId, ContextHash, RosterHash, Stage};
-use secagg_assurance::play::{APPLICATION, Play, SESSION, Watch};
-use secagg_kernels::Seed;
-use sha2::Sha256;
+use secagg_assurance::play::{APPLICATION, Play, SESSION, Watch, revealed};
+use secagg_kernels::{Prg, Seed};
+use sha2::{Digest, Sha256, Sha512};
 use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::aes::round_keys;
 
 /// Secret bytes, and what they are.
 pub(crate) struct Secret {
@@ -28,6 +30,7 @@ pub(crate) fn of(play: &Play) -> Vec<Secret> {
     secrets.extend(shares(play));
     secrets.extend(masks(play, &secrets));
     secrets.extend(kept(play, &seen));
+    secrets.extend(schedules(play, &secrets));
     secrets
 }
 
@@ -39,8 +42,9 @@ fn secret(name: impl Into<String>, bytes: &[u8]) -> Secret {
 fn drawn(play: &Play, seen: &Recorder) -> Vec<Secret> {
     let mut secrets = Vec::new();
     for (&client, draws) in &seen.draws {
+        let last = draws.len() - 1;
         let draw = |(number, draw): (usize, &[u8; 32])| {
-            let what = if number == 2 { SEED } else { "draw" };
+            let what = if number == 2 || number == last { SEED } else { "draw" };
             secret(format!("{what} {number} of client {client}"), draw)
         };
         secrets.extend(draws.iter().enumerate().map(draw));
@@ -50,8 +54,29 @@ fn drawn(play: &Play, seen: &Recorder) -> Vec<Secret> {
     secrets
 }
 
-/// What the names of secrets begin with that are seeds of masks.
+/// What the names of secrets begin with that are seeds of masks and of rounding.
 const SEED: &str = "seed";
+
+/// What the names of the channels' and the saved states' keys begin with.
+const KEY: &str = "key";
+
+/// What AES makes of its keys. Each stands alone, since some backends keep them in an order of their own.
+fn schedules(play: &Play, secrets: &[Secret]) -> Vec<Secret> {
+    let key = |secret: &Secret| match &secret.name {
+        name if name.starts_with(KEY) => Some(secret.bytes[..32].to_vec()),
+        name if name.starts_with(SEED) && play.params.prg() == Prg::Aes128Ctr => {
+            Some(secret.bytes[..16].to_vec())
+        }
+        _ => None,
+    };
+    let keyed = secrets.iter().filter_map(|secret| Some((&secret.name, key(secret)?)));
+    let schedule = |(name, key): (&String, Vec<u8>)| {
+        let keys = round_keys(&key).split_off(key.len());
+        let named = |key: &[u8]| secret(format!("a round's key of {name}"), key);
+        keys.chunks(16).map(named).collect::<Vec<_>>()
+    };
+    keyed.flat_map(schedule).collect()
+}
 
 /// Keystreams as they start, which are added and never kept.
 fn masks(play: &Play, secrets: &[Secret]) -> Vec<Secret> {
@@ -69,21 +94,26 @@ fn masks(play: &Play, secrets: &[Secret]) -> Vec<Secret> {
 /// What outlives a round, and the keys of saved states.
 fn kept(play: &Play, seen: &Recorder) -> Vec<Secret> {
     let key = play.state_key.as_bytes();
-    let mut secrets = vec![secret("the key of saved states", key)];
+    let mut secrets = vec![secret("what opens saved states", key)];
     for (client, identity) in (1..).zip(&play.identities) {
+        let expanded = Sha512::digest(identity.as_bytes());
         secrets.push(secret(format!("identity of client {client}"), identity.as_bytes()));
+        secrets.push(secret(format!("expanded identity of client {client}"), &expanded));
     }
-    let one = |salt: &[u8; 32]| derived(salt, key, &[b"secagg saved state"]);
-    secrets.extend(seen.salts.iter().map(|salt| secret("the key of one saved state", &one(salt))));
+    for salt in &seen.salts {
+        let one = derived(salt, key, &[b"secagg saved state"]);
+        secrets.push(secret(format!("{KEY} and nonce of one saved state"), &one));
+        secrets.push(secret("what that is expanded from", &extracted(salt, key)));
+    }
     secrets
 }
 
 /// The shares that nobody reveals.
 fn shares(play: &Play) -> Vec<Secret> {
-    let seeds = revealed(play, &[], &dropped(play));
+    let seeds = revealed_with(play, &[], &dropped(play));
     let keys = survivors(play)
         .into_iter()
-        .flat_map(|owner| revealed(play, &[(owner.0, Stage::CollectMaskedVectors)], &[owner]));
+        .flat_map(|owner| revealed_with(play, &[(owner.0, Stage::CollectMaskedVectors)], &[owner]));
     let named = |((owner, holder), share): (_, [u8; 32])| {
         secret(format!("share of client {owner} for client {holder}"), &share)
     };
@@ -107,7 +137,7 @@ fn survivors(play: &Play) -> Vec<ClientId> {
 
 /// Shares of secrets of some clients, as they are revealed in a round with other drop-outs: everyone deals the same shares each
 /// time.
-fn revealed(play: &Play, drops: &[(u64, Stage)], owners: &[ClientId]) -> Shares {
+fn revealed_with(play: &Play, drops: &[(u64, Stage)], owners: &[ClientId]) -> Shares {
     let mut shares = Recorder::of(play, drops).shares;
     shares.retain(|(owner, _), _| owners.contains(owner));
     shares
@@ -159,7 +189,7 @@ impl Recorder {
         pairs.flat_map(|pair| self.agreed_by(pair, &salt)).collect()
     }
 
-    fn agreed_by(&self, (one, other): (ClientId, ClientId), salt: &[u8]) -> [Secret; 4] {
+    fn agreed_by(&self, (one, other): (ClientId, ClientId), salt: &[u8]) -> [Secret; 6] {
         let (own, their, draws) = (self.keys[&one], self.keys[&other], &self.draws[&one]);
         let ids = [one, other].map(|client| client.0.to_le_bytes());
         let derive = |label: &[u8], shared: &[u8; 32], own: &[u8; 32], their: &[u8; 32]| {
@@ -180,8 +210,10 @@ impl Recorder {
         [
             secret(name(SEED), &seed),
             secret(name("mask agreement"), &mask),
-            secret(name("channel key"), &key),
+            secret(name("mask agreement, extracted,"), &extracted(salt, &mask)),
+            secret(name(KEY), &key),
             secret(name("channel agreement"), &channel),
+            secret(name("channel agreement, extracted,"), &extracted(salt, &channel)),
         ]
     }
 }
@@ -207,11 +239,9 @@ impl Watch for Recorder {
                 let (_, keys) = AdvertisedKeys::decode(message).expect("an honest client");
                 self.keys.insert(client, keys);
             }
-            // Behind the header and the count, entries of a tag and a share.
             Stage::Unmask => {
-                let entries = message[18 + 4..].chunks(33);
-                for (&owner, entry) in self.neighbours[&client].iter().zip(entries) {
-                    self.shares.insert((owner, client), entry[1..].try_into().expect("33 bytes"));
+                for (&owner, share) in self.neighbours[&client].iter().zip(revealed(message)) {
+                    self.shares.insert((owner, client), *share);
                 }
             }
             _ => {}
@@ -226,6 +256,11 @@ impl Watch for Recorder {
 
 fn x25519(secret: &[u8; 32], public: [u8; 32]) -> [u8; 32] {
     StaticSecret::from(*secret).diffie_hellman(&PublicKey::from(public)).to_bytes()
+}
+
+/// What HKDF expands: its pseudorandom key.
+fn extracted(salt: &[u8], secret: &[u8]) -> Vec<u8> {
+    Hkdf::<Sha256>::extract(Some(salt), secret).0.to_vec()
 }
 
 fn derived(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Vec<u8> {

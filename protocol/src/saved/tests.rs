@@ -1,5 +1,5 @@
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 
 use super::*;
 
@@ -18,6 +18,16 @@ fn opened(kind: u8, key: &StateKey, state: &[u8]) -> Result<[u8; 8], RestoreErro
         assert_eq!(session, SESSION);
         Ok(from.array()?)
     })
+}
+
+#[test]
+fn fresh_keys_are_what_the_generator_gives() {
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let mut bytes = [0; 64];
+    rng.clone().fill_bytes(&mut bytes);
+    let drawn = [(); 2].map(|()| StateKey::random(&mut rng).0);
+    assert_ne!(drawn[0], drawn[1]);
+    assert_eq!(drawn.concat(), bytes);
 }
 
 #[test]

@@ -188,7 +188,16 @@ def packing():
         assert unpack(packed, len(lanes), width) == lanes
         cases.append({"width": width, "lanes": lanes, "bytes": packed.hex()})
         refused += _refused_packings(width, lanes, packed)
-    return {"cases": cases, "refused": refused}
+    return {"cases": cases, "long": [_long_packing(width) for width in range(1, 65)], "refused": refused}
+
+
+def _long_packing(width):
+    """Many registers of lanes and a rest: those of a mask, cut to the width."""
+    seed, count = sample(f"long packing {width}", 32), 4099
+    lanes = [lane % 2**width for lane in mask(1, seed, width, 0, count)]
+    packed = pack(lanes, width)
+    assert unpack(packed, count, width) == lanes
+    return {"width": width, "seed": seed.hex(), "count": count, "sha256": hashlib.sha256(packed).hexdigest()}
 
 
 def _refused_packings(width, lanes, packed):
