@@ -134,8 +134,12 @@ pub fn seek(needle: &[u8; NEEDLE], secret: usize) {
 /// Looks for nothing any more, and answers what was found: each secret once.
 pub fn finds() -> Vec<Find> {
     SOUGHT.store(0, SeqCst);
-    PLACES.iter().for_each(|place| place.secret.store(0, SeqCst));
-    FILTER.iter().for_each(|word| word.store(0, SeqCst));
+    for place in &PLACES {
+        place.secret.store(0, SeqCst);
+    }
+    for word in &FILTER {
+        word.store(0, SeqCst);
+    }
     mem::take(&mut FOUND.lock().expect("no panic while it is held"))
 }
 

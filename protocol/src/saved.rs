@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Malformed;
 use crate::keys::{CHANNEL_KEY_LEN, ChannelKey};
-use crate::sealed::cipher;
+use crate::sealed::{cipher, without_traces};
 use crate::wire::{HEADER_LEN, Reader, Writer};
 use crate::{SessionId, Stage};
 
@@ -133,9 +133,11 @@ pub(crate) fn seal(
     write(&mut state);
     let mut bytes = Zeroizing::new(state.into_bytes());
     let (head, plain) = bytes.split_at_mut(body);
-    let key = one_time_key(key, &salt);
-    let tag = cipher(&key)
-        .encrypt_inout_detached(&key.nonce.into(), head, plain.into())
+    let sealed = || {
+        let key = one_time_key(key, &salt);
+        cipher(&key).encrypt_inout_detached(&key.nonce.into(), head, plain.into())
+    };
+    let tag = without_traces(sealed)
         .expect("AES-GCM seals up to 64 GiB, and a state is held in memory twice");
     // A copy of what is sealed by now; the buffer it comes from is wiped all the same.
     [bytes.as_slice(), &tag].concat()
@@ -152,15 +154,12 @@ pub(crate) fn open<T>(
     let salt: [u8; SALT_LEN] = reader.array()?;
     let (text, tag) = reader.rest().split_last_chunk::<TAG_LEN>().ok_or(Malformed::Truncated)?;
     let mut plain = Zeroizing::new(text.to_vec());
-    let (key, head) = (one_time_key(key, &salt), &state[..HEADER_LEN + SALT_LEN]);
-    cipher(&key)
-        .decrypt_inout_detached(
-            &key.nonce.into(),
-            head,
-            plain.as_mut_slice().into(),
-            &(*tag).into(),
-        )
-        .map_err(|_| RestoreError::Sealed)?;
+    let (head, tag) = (&state[..HEADER_LEN + SALT_LEN], (*tag).into());
+    let opened = || {
+        let (key, plain) = (one_time_key(key, &salt), plain.as_mut_slice().into());
+        cipher(&key).decrypt_inout_detached(&key.nonce.into(), head, plain, &tag)
+    };
+    without_traces(opened).map_err(|_| RestoreError::Sealed)?;
     let mut reader = Reader::new(&plain);
     let restored = read(session, &mut reader)?;
     reader.finish()?;

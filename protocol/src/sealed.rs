@@ -45,12 +45,9 @@ pub(crate) fn seal(
     let mut plain = Zeroizing::new([0; PLAIN_LEN]);
     plain[..SHARE_LEN].copy_from_slice(&pair.mask_secret_key.0);
     plain[SHARE_LEN..].copy_from_slice(&pair.self_mask_seed.0);
-    let tag = cipher(key)
-        .encrypt_inout_detached(
-            &key.nonce.into(),
-            &associated_data(session, route),
-            (&mut plain[..]).into(),
-        )
+    let (nonce, data) = (key.nonce.into(), associated_data(session, route));
+    let sealed = || cipher(key).encrypt_inout_detached(&nonce, &data, (&mut plain[..]).into());
+    let tag = without_traces(sealed)
         .expect("AES-GCM seals up to 64 GiB, and a pair of shares has 64 bytes");
     let mut sealed = [0; SEALED_LEN];
     sealed[..PLAIN_LEN].copy_from_slice(&*plain);
@@ -69,29 +66,36 @@ pub(crate) fn open(
     let tag = Tag::try_from(tag).ok()?;
     let mut plain = Zeroizing::new(*text);
     let (nonce, data) = (key.nonce.into(), associated_data(session, route));
-    cipher(key).decrypt_inout_detached(&nonce, &data, (&mut plain[..]).into(), &tag).ok()?;
+    let opened =
+        || cipher(key).decrypt_inout_detached(&nonce, &data, (&mut plain[..]).into(), &tag);
+    without_traces(opened).ok()?;
     let (shares, _) = plain.as_chunks::<SHARE_LEN>();
     Some(SharePair { mask_secret_key: Share(shares[0]), self_mask_seed: Share(shares[1]) })
 }
 
-/// The cipher of a key that serves once. It wipes itself, but not what it leaves behind where it moves while it is made:
-/// so it is made in a frame of its own, which is wiped, and moves to the heap for good.
-pub(crate) fn cipher(key: &ChannelKey) -> Box<Aes256Gcm> {
-    let cipher = made(key);
-    wipe_frames();
-    cipher
+/// The cipher of a key that serves once. It moves while it is made, so this wants [`without_traces`].
+pub(crate) fn cipher(key: &ChannelKey) -> Aes256Gcm {
+    Aes256Gcm::new(&key.key.into())
 }
 
-#[inline(never)]
-fn made(key: &ChannelKey) -> Box<Aes256Gcm> {
-    Box::new(Aes256Gcm::new(&key.key.into()))
+/// Calls `work`, and wipes what it leaves on the stack. Keys and ciphers wipe themselves, but not where they were before they
+/// moved; such copies were seen on the heap, among the unused bytes of an `Option` that went there.
+pub(crate) fn without_traces<T>(work: impl FnOnce() -> T) -> T {
+    let done = beneath(work);
+    wipe_beneath();
+    done
 }
 
-/// What functions that were called from the same place have left on the stack. Seen there: keys of rounds, in the bytes of
-/// an `Option` that is `None`, which went with it to the heap.
+/// In a frame of its own.
 #[inline(never)]
-fn wipe_frames() {
-    [0_u64; 512].zeroize();
+fn beneath<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// 8 KiB: more than the frames of HKDF and AES-GCM together.
+#[inline(never)]
+fn wipe_beneath() {
+    [0_u64; 1024].zeroize();
 }
 
 /// Version, session, stage, sender, receiver, threshold.

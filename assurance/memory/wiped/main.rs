@@ -31,8 +31,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// The names of the secrets that were left in memory by `work`, each with where it was first.
 fn left_by(secrets: &[Secret], work: impl FnOnce()) -> Vec<String> {
     for (number, secret) in secrets.iter().enumerate() {
-        let needles = secret.bytes.windows(NEEDLE).map(|needle| needle.try_into());
-        needles.for_each(|needle| allocator::seek(needle.expect("a needle"), number));
+        for needle in secret.bytes.windows(NEEDLE) {
+            allocator::seek(needle.try_into().expect("a needle"), number);
+        }
     }
     work();
     let found = |find: Find| {
