@@ -68,7 +68,7 @@ impl Terms {
         self.with_threshold(self.threshold()).expect("it was tried")
     }
 
-    /// Rarely long: such a round takes a hundred times as long.
+    /// Rarely more than a stripe: such a round takes twice the time.
     fn dimension(&self) -> usize {
         if self.seed < FIRST_LONG { DIMENSION } else { LONG }
     }
