@@ -164,6 +164,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(timeout) if !timeout.is_zero() => Ok(timeout),
-        _ => Err(format!("{text} is not a time to wait: give seconds above 0")),
+        _ => Err(format!("{text} is not a time to wait: give seconds above 0 and below 10^19")),
     }
 }

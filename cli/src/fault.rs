@@ -64,7 +64,10 @@ pub enum InvalidFault {
     #[error("write the delay as seconds, for example client_03@unmask=2.5")]
     Seconds,
     /// No such client.
-    #[error("there is no client {0:?}; use an update's file name without its ending")]
+    #[error(
+        "there is no client {0:?}; use an update's file name without its ending, or where \
+        several have that, its path as it was given"
+    )]
     Client(String),
 }
 

@@ -252,11 +252,14 @@ impl Tray<'_> {
 fn run_pool(fleet: &impl Fleet, jobs: Vec<Job>, threads: usize, inbox: &Inbox<'_>) {
     let threads = threads.min(jobs.len());
     let (queue, listener) = (&Mutex::new(jobs.into_iter()), &Listener::here());
+    let work = move || alone(|| listener.listen(|| work(fleet, queue, inbox)));
     thread::scope(|scope| {
-        for _ in 0..threads {
-            let work = move || listener.listen(|| work(fleet, queue, inbox));
-            scope.spawn(move || alone(work));
+        let mut more = (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, work));
+        // Where the system has no more threads, those that there are do the work; if there is none, this one.
+        if more.next().is_none_or(|first| first.is_err()) {
+            work();
         }
+        more.all(|another| another.is_ok());
     });
 }
 

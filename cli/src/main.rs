@@ -62,7 +62,7 @@ fn conclude(report: Result<Report, CommandError>, json: bool) -> ExitCode {
 }
 
 fn print(text: &str, code: ExitCode) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+    match io::stdout().write_all(harmless(text).as_bytes()) {
         // Whoever reads the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Err(error) => refuse(&error),
@@ -77,5 +77,12 @@ fn refuse(error: &impl Display) -> ExitCode {
 
 /// Where even standard error is closed, there is nobody left to tell.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "secagg: {text}");
+    let _ = writeln!(io::stderr(), "secagg: {}", harmless(text));
+}
+
+/// Names come from files and their contents, and a terminal obeys what control characters among them say.
+fn harmless(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    let shown = |c: char| if obeyed(c) { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
 }

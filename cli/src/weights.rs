@@ -5,13 +5,32 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+/// The longest table: a million clients with names of 60 bytes.
+const LONGEST: u64 = 1 << 26;
 
 /// Why a table of weights was refused. Every message names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// It cannot be opened, or a line is not two fields, the second a number.
+    /// It cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unopened {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is longer than any such table.
+    #[error("{} is longer than 64 MiB, and no table of weights; name a file with one line per client", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line is not two fields, the second a number.
     #[error("{}: {source}; the file needs the header client,weight and one such line per client", path.display())]
     Unreadable {
         /// The file.
@@ -91,8 +110,8 @@ pub enum WeightsError {
 /// exactly once and nothing else.
 pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
     let unreadable = |source| WeightsError::Unreadable { path: path.into(), source };
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(unreadable)?;
+    let bytes = bytes(path)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     check_header(path, reader.headers().map_err(unreadable)?)?;
     let mut table = Table::new(path, names);
     for record in reader.records() {
@@ -103,11 +122,20 @@ pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
     table.finish()
 }
 
+/// What is in the file, which may be a pipe.
+fn bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let unopened = |source| WeightsError::Unopened { path: path.into(), source };
+    let mut file = File::open(path).map_err(unopened)?.take(LONGEST + 1);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unopened)?;
+    if file.limit() == 0 { Err(WeightsError::TooLong { path: path.into() }) } else { Ok(bytes) }
+}
+
 fn check_header(path: &Path, header: &csv::StringRecord) -> Result<(), WeightsError> {
     if header == ["client", "weight"].as_slice() {
         return Ok(());
     }
-    let found = header.iter().collect::<Vec<_>>().join(",");
+    let found = header.iter().collect::<Vec<_>>().join(",").chars().take(60).collect();
     Err(WeightsError::WrongHeader { path: path.into(), found })
 }
 
@@ -237,8 +265,16 @@ mod tests {
     fn bytes_that_are_not_text_and_a_missing_file_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("weights.csv");
-        assert!(matches!(read(&path, &[]), Err(WeightsError::Unreadable { .. })));
+        assert!(matches!(read(&path, &[]), Err(WeightsError::Unopened { .. })));
         std::fs::write(&path, b"client,weight\n\xff,1\n").expect("a small file");
         assert!(matches!(read(&path, &[]), Err(WeightsError::Unreadable { .. })));
+    }
+
+    /// A sparse file; a device that never ends is no other.
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.as_file().set_len(LONGEST + 1).expect("a sparse file");
+        assert!(matches!(read(file.path(), &[]), Err(WeightsError::TooLong { .. })));
     }
 }

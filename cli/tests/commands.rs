@@ -138,6 +138,12 @@ fn a_fleet_beyond_all_memory_is_refused() {
 }
 
 #[test]
+fn a_terminal_is_not_told_what_to_do_by_names() {
+    let said = refusal(secagg("round").arg("\u{1b}[31mred.npy"));
+    assert!(said.contains("\\u{1b}[31mred.npy") && !said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
 fn garbage_is_rejected_by_name_and_the_round_lives() {
     let (report, code) = report(digits_round().args(["--garbage", "client_07@setup"]));
     assert_eq!(code, 0, "{report}");
