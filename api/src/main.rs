@@ -6,7 +6,7 @@
 //! exit code 3 and not with a wrong list.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,15 +102,24 @@ fn list(described: &Path) -> Result<String, Box<dyn Error>> {
 
 /// Whether the lists are the same; prints what is gone and what is new.
 fn compare(library: &str, then: &str, now: &str) -> bool {
-    let lines = |text| str::lines(text).collect::<BTreeSet<_>>();
-    let (before, after) = (lines(then), lines(now));
-    for line in before.difference(&after) {
+    let (before, after) = (numbered(then), numbered(now));
+    for (line, _) in before.difference(&after) {
         println!("{library}: - {line}");
     }
-    for line in after.difference(&before) {
+    for (line, _) in after.difference(&before) {
         println!("{library}: + {line}");
     }
+    if then == now {
+        println!("{library}: no difference, {} items", before.len());
+    }
     then == now
+}
+
+/// Lines, and how often each was there before: rustdoc names some twice.
+fn numbered(text: &str) -> BTreeSet<(&str, usize)> {
+    let mut seen = BTreeMap::new();
+    let number = |line| *seen.entry(line).and_modify(|times| *times += 1).or_insert(0_usize);
+    text.lines().zip(text.lines().map(number)).collect()
 }
 
 /// The workspace's folder.

@@ -54,6 +54,9 @@ pub(crate) fn long(target: &str, seconds: u32) -> Outcome {
 /// Runs one target on one input.
 pub(crate) fn repeat(target: &str, file: &str) -> Outcome {
     let host = host_for(target)?;
+    if !root().join(file).exists() {
+        return Err(Failure::Usage(format!("there is no file {file}")));
+    }
     build(&host, &["--bin", target], LONG)?;
     let mut command = binary(&host, target);
     command.arg(file);

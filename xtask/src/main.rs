@@ -71,7 +71,8 @@ enum Failure {
 type Outcome = Result<(), Failure>;
 
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = words.collect();
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match dispatch(&words) {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,14 +113,32 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["aarch64"] => chores::aarch64(),
         ["constant-time"] => assurance::constant_time(),
         ["timing"] => assurance::timing("20000"),
-        ["timing", measurements] => assurance::timing(measurements),
+        ["timing", measurements] => assurance::timing(parse_measurements(measurements)?),
         ["asan"] => assurance::asan(),
         ["miri"] => miri::miri("s390x-unknown-linux-gnu"),
         ["miri", target] => miri::miri(target),
         ["targets"] => assurance::targets(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),
-        [chore, ..] => Err(Failure::Usage(format!("there is no chore like this: {chore}"))),
+        [chore, ..] => Err(Failure::Usage(unknown(chore))),
+    }
+}
+
+/// A chore that is there has been given other words than it takes.
+fn unknown(chore: &str) -> String {
+    let named = |line: &str| line.split_whitespace().next() == Some(chore);
+    let is_there = HELP.lines().any(|line| line.starts_with("  ") && named(line));
+    if is_there || chore == "fuzz-repeat" {
+        format!("{chore} does not take these words")
+    } else {
+        format!("there is no chore {chore}")
+    }
+}
+
+fn parse_measurements(word: &str) -> Result<&str, Failure> {
+    match word.parse::<u32>() {
+        Ok(1..) => Ok(word),
+        _ => Err(Failure::Usage(format!("{word} is not a number of measurements from 1 up"))),
     }
 }
 
@@ -136,7 +155,10 @@ mod tests {
 
     #[test]
     fn wrong_words_are_a_matter_of_usage() {
-        let wrong: [&[&str]; 8] = [
+        let wrong: [&[&str]; 11] = [
+            &["timing", "often"],
+            &["miri", "no-such-target"],
+            &["fuzz-repeat", "wire", "no/such/file"],
             &[],
             &["chck"],
             &["test", "twice"],

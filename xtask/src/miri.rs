@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::run::{root, shown};
+use crate::run::{output, root, shown};
 use crate::{Failure, Outcome};
 
 /// Some tests of a package. A word stands for all tests whose names have it in them.
@@ -48,6 +48,11 @@ const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permiss
 
 /// A nightly toolchain has Miri, and the standard library's source.
 pub(crate) fn miri(target: &str) -> Outcome {
+    let mut targets = Command::new("rustc");
+    targets.args(["--print", "target-list"]);
+    if !output(targets)?.lines().any(|known| known == target) {
+        return Err(Failure::Usage(format!("Rust has no target {target}")));
+    }
     TESTS.iter().try_for_each(|tests| tests.run(target))
 }
 
