@@ -80,9 +80,10 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "secagg: {}", harmless(text));
 }
 
-/// Names come from files and their contents, and a terminal obeys what control characters among them say.
+/// Names come from files and their contents, and a terminal obeys what control characters among them say. Written as JSON writes
+/// them, since that leaves some as they are.
 fn harmless(text: &str) -> String {
     let obeyed = |c: char| c.is_control() && c != '\n';
-    let shown = |c: char| if obeyed(c) { c.escape_default().to_string() } else { c.into() };
+    let shown = |c: char| if obeyed(c) { format!("\\u{:04x}", c as u32) } else { c.into() };
     text.chars().map(shown).collect()
 }

@@ -140,7 +140,19 @@ fn a_fleet_beyond_all_memory_is_refused() {
 #[test]
 fn a_terminal_is_not_told_what_to_do_by_names() {
     let said = refusal(secagg("round").arg("\u{1b}[31mred.npy"));
-    assert!(said.contains("\\u{1b}[31mred.npy") && !said.contains('\u{1b}'), "{said}");
+    assert!(said.contains("\\u001b[31mred.npy") && !said.contains('\u{1b}'), "{said}");
+}
+
+/// JSON lets a delete character stand as it is; what is printed for it must be JSON all the same.
+#[test]
+fn names_of_control_characters_are_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let odd = folder.path().join("odd\u{7f}.safetensors");
+    fs::copy(&digits()[0], &odd).expect("a copy");
+    let mut command = secagg("round");
+    command.arg(&odd).args(&digits()[1..4]).args(["--drop", "odd\u{7f}@setup"]);
+    let (report, _) = report(command.args(["--reconstruction-threshold", "2"]));
+    assert_eq!(stage(&report, "setup")["dropped"][0], "odd\u{7f}");
 }
 
 #[test]
