@@ -254,12 +254,11 @@ fn run_pool(fleet: &impl Fleet, jobs: Vec<Job>, threads: usize, inbox: &Inbox<'_
     let (queue, listener) = (&Mutex::new(jobs.into_iter()), &Listener::here());
     let work = move || alone(|| listener.listen(|| work(fleet, queue, inbox)));
     thread::scope(|scope| {
-        let mut more = (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, work));
         // Where the system has no more threads, those that there are do the work; if there is none, this one.
-        if more.next().is_none_or(|first| first.is_err()) {
+        let started = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        if (0..threads).map_while(started).count() == 0 {
             work();
         }
-        more.all(|another| another.is_ok());
     });
 }
 
