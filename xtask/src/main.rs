@@ -28,7 +28,7 @@ Chores:
                         list of them can be had: wants cargo-deny
   coverage              the tests of kernels and protocol, and which lines and regions of them they run; fails if
                         fewer than 95 % of the protocol's lines: wants cargo-llvm-cov and rustup's llvm-tools
-  minimal-versions      builds with the oldest dependencies that the manifests allow
+  minimal-versions      checks with the oldest dependencies that the manifests allow
   oldest-rust           builds with the oldest Rust that the manifests allow: wants it from rustup
   figures [--write]     compares docs/plots/ and docs/scaling.md with docs/data/, which they are made from, or makes them
   bench-smoke           runs every benchmark once, unmeasured
@@ -126,13 +126,15 @@ fn dispatch(words: &[&str]) -> Outcome {
 
 /// A chore that is there has been given other words than it takes.
 fn unknown(chore: &str) -> String {
-    let named = |line: &str| line.split_whitespace().next() == Some(chore);
-    let is_there = HELP.lines().any(|line| line.starts_with("  ") && named(line));
-    if is_there || chore == "fuzz-repeat" {
+    if helped(chore) || chore == "fuzz-repeat" {
         format!("{chore} does not take these words")
     } else {
         format!("there is no chore {chore}")
     }
+}
+
+fn helped(chore: &str) -> bool {
+    HELP.contains(&format!("\n  {chore} "))
 }
 
 fn parse_measurements(word: &str) -> Result<&str, Failure> {
@@ -171,10 +173,6 @@ mod tests {
         for words in wrong {
             assert!(matches!(dispatch(words), Err(Failure::Usage(_))), "{words:?}");
         }
-    }
-
-    fn helped(name: &str) -> bool {
-        HELP.contains(&format!("\n  {name} "))
     }
 
     #[test]
