@@ -92,7 +92,7 @@ fn beneath<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// 16 KiB. The frames of HKDF and AES-GCM together take between 8 and 10, depending on what is inlined where.
+/// 16 KiB. Behind HKDF and AES-GCM 8 were not enough in one build, depending on what is inlined where; 10 were.
 #[inline(never)]
 fn wipe_beneath() {
     [0_u64; 2048].zeroize();
