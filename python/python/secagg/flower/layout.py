@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from flwr.app import ArrayRecord, RecordDict
+from flwr.app import Array, ArrayRecord, RecordDict
 from numpy.typing import NDArray
 
 from .errors import BadArrays
@@ -88,6 +88,16 @@ class Layout:
             for (name, place), dtype, shape in zip(self._places(), self.dtypes, self.shapes, strict=True)
         }
 
+    def cast_back(self, record: ArrayRecord) -> ArrayRecord:
+        """A strategy's result in the dtypes of the model that was sent.
+
+        Arrays that the model does not have, or that cannot be cast, are left as they are.
+        """
+        dtypes = dict(zip(self.names, self.dtypes, strict=True))
+        return ArrayRecord(
+            {name: _cast_array(array, dtypes[name]) if name in dtypes else array for name, array in record.items()}
+        )
+
     def largest(self, vector: Numbers) -> dict[str, float]:
         """The largest absolute value of each array; not a number if it holds one that is none."""
         return {
@@ -131,6 +141,20 @@ def arrays_of(record: ArrayRecord) -> dict[str, Numbers]:
         raise BadArrays(f"arrays must be serialized by numpy: {error}") from error
 
 
+def as_floats(record: ArrayRecord) -> ArrayRecord:
+    """The arrays of a record as any strategy can average them: integers and bools become float64.
+
+    Flower's FedAvg averages in place, in the dtype that it is given, and a part of an integer is 0.
+    `Layout.cast_back` is the way back.
+    """
+    return ArrayRecord(
+        {
+            name: Array(numbers.astype(np.float64)) if (numbers := array.numpy()).dtype.kind in "iub" else array
+            for name, array in record.items()
+        }
+    )
+
+
 def only_arrays(content: RecordDict) -> ArrayRecord:
     """The one record of arrays in a content.
 
@@ -156,9 +180,19 @@ def hash_of(content: RecordDict) -> str:
     return sha256.hexdigest()
 
 
+def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
+    numbers = array.numpy()
+    if numbers.dtype == dtype or not np.isfinite(numbers).all():
+        return array
+    return Array(_cast(numbers, dtype))
+
+
 def _cast(part: Numbers, dtype: np.dtype[Any]) -> Numbers:
+    """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half on."""
     if dtype.kind == "f":
         return part.astype(dtype)
+    if dtype.kind == "b":
+        return np.asarray(part >= 0.5)
     limits = np.iinfo(dtype)
     whole = np.asarray(np.rint(part))
     # As a float, the largest integer of 64 bits is one more than itself, which no cast can take.
