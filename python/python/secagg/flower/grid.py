@@ -10,7 +10,7 @@ from logging import ERROR
 from types import FrameType
 from typing import Any
 
-from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
 from secagg import Misuse
 
@@ -18,6 +18,9 @@ from . import strategies
 from ._flwr import ErrorCode, Grid
 from ._records import LOG
 from .errors import RoundFailed
+from .layout import stand_ins
+from .ranges import patterns, ranges_of
+from .returning import CastingBack
 from .round import Outcome, Round
 from .settings import Settings
 from .terms import NUM_EXAMPLES, bounds
@@ -45,7 +48,10 @@ class SecAggGrid(Grid):
     max_weight : float
         The largest weight (number of examples) of a client. Precision falls as ``max_weight / weight``; a client that is above it
         drops out.
-    clipping_range, quantization_range, modulus_range
+    clipping_range : float or mapping of str to float
+        Arrays are clipped to plus or minus this. A mapping has ranges by patterns of names: ``{"*.running_var": 1e4, "*": 8.0}``. The
+        first pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
+    quantization_range, modulus_range
         As for `SecAggPlusWorkflow`.
     timeout : float or None
         Seconds that each stage but training waits for replies; None for as long as the strategy's own timeout lasts,
@@ -61,6 +67,9 @@ class SecAggGrid(Grid):
         Whether all clients start from the same model, which they then check.
     uniform_weights : bool
         Whether all updates weigh the same, as differential privacy on the server takes for granted.
+    skip : sequence of str
+        Patterns (as in `fnmatch`) of arrays that are not averaged: the model keeps the value that was sent. ``["*", "!*lora*"]`` skips
+        all but some.
 
     Raises
     ------
@@ -75,7 +84,7 @@ class SecAggGrid(Grid):
         *,
         num_shares: int | float = 1.0,
         max_weight: float = 1000.0,
-        clipping_range: float = 8.0,
+        clipping_range: float | Mapping[str, float] = 8.0,
         quantization_range: int = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
@@ -84,20 +93,24 @@ class SecAggGrid(Grid):
         evaluate_metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
         uniform_weights: bool = False,
+        skip: Sequence[str] = (),
     ) -> None:
+        own_range, ranges = ranges_of(clipping_range)
         self.settings = Settings(
             num_shares,
             reconstruction_threshold,
             max_weight,
-            clipping_range,
+            own_range,
             quantization_range,
             modulus_range,
             timeout,
+            skip=patterns(skip),
+            ranges=ranges,
         )
         self._grid = grid
         self._weighted_by = weighted_by
-        self._metrics = bounds(metrics, clipping_range)
-        self._evaluate_metrics = bounds(evaluate_metrics, clipping_range)
+        self._metrics = bounds(metrics, own_range)
+        self._evaluate_metrics = bounds(evaluate_metrics, own_range)
         self._same_model = same_model
         self._uniform_weights = uniform_weights
         self.last_round: Round | None = None
@@ -217,7 +230,7 @@ def _category(message: Message) -> str:
 
 def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[Message]:
     """The mean in every survivor's name, and why the others are not in it."""
-    mean = _arrays(messages[0].content, outcome) if round_.has_arrays else {}
+    mean = _for_strategy(outcome, round_, _calling_strategy())
     weight = outcome.total_weight / len(outcome.survivors)
     places = {node: place for place, node in enumerate(outcome.survivors)}
 
@@ -233,10 +246,12 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
     return [reply(message) for message in messages]
 
 
-def _arrays(sent: RecordDict, outcome: Outcome) -> dict[str, ArrayRecord]:
-    """The mean, named as the record that was sent."""
-    (name,) = sent.array_records
-    return {name: ArrayRecord({name: Array(array) for name, array in outcome.arrays.items()})}
+def _for_strategy(outcome: Outcome, round_: Round, strategy: Any) -> Mapping[str, ArrayRecord]:
+    """The mean as a strategy can average it; what it makes of it is cast back. Without a strategy, as it is."""
+    if strategy is None or not round_.has_arrays:
+        return outcome.records
+    CastingBack.once(strategy, round_.layout)
+    return {name: stand_ins(record) for name, record in outcome.records.items()}
 
 
 def _copy(record: ArrayRecord) -> ArrayRecord:

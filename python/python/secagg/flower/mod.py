@@ -12,7 +12,7 @@ from . import keys
 from ._flwr import ErrorCode, MessageTypeLegacy
 from ._records import LOG, RECORD, TERMS, bytes_of, unwrap, without_record, wrap
 from .errors import NotAgreed, PlainMessage
-from .layout import Layout, arrays_of, hash_of, only_arrays
+from .layout import hash_of
 from .memory import Memory
 from .terms import Terms
 from .update import Update, mask
@@ -153,7 +153,7 @@ def _train(
     terms = memory.terms
     if terms.model and hash_of(message.content) != terms.model:
         raise NotAgreed("the server sent another model than the one that all clients agreed on")
-    layout = Layout.of(arrays_of(only_arrays(message.content)) if terms.has_arrays else {})
+    layout = terms.layout(message.content)
     # Not as the server's terms have it, which could say that a training message asks for metrics alone.
     if _category(message) != "evaluate" or terms.has_arrays:
         memory.note_training()

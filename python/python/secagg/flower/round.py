@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import DEBUG, INFO, WARNING
 
-import numpy as np
-from flwr.app import Message, RecordDict
+from flwr.app import ArrayRecord, Message, RecordDict
 
 from secagg import Abort, Aggregate, SecaggError, Server, new_session_id
 
 from ._flwr import Grid
 from ._records import LOG, RECORD, unwrap, wrap
 from .errors import BadArrays, RoundFailed
-from .layout import Layout, arrays_of, hash_of, only_arrays
+from .layout import hash_of
 from .settings import Settings
 from .terms import Terms
 from .update import metrics_of
@@ -31,8 +30,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
 class Outcome:
     """What a round gave."""
 
-    arrays: Mapping[str, np.ndarray]
-    """The weighted mean of the survivors' arrays, named, shaped and typed as those that were sent."""
+    records: Mapping[str, ArrayRecord]
+    """The weighted mean of the survivors' arrays, named, ordered, shaped and typed as those that were sent."""
 
     metrics: Mapping[str, float]
     """The weighted means of the metrics."""
@@ -105,10 +104,18 @@ class Round:
             If the contents have no arrays that could be averaged, or different ones.
         """
         first = next(iter(self.contents.values()))
-        arrays = arrays_of(only_arrays(first)) if self.has_arrays else {}
-        self.layout = Layout.of(arrays)
-        model = self._model() if self.same_model else self._any_model()
-        self.terms = Terms(model, self.weighted_by, self.metrics, self.uniform_weights, self.has_arrays)
+        settings = self.settings
+        self.terms = Terms(
+            self._model() if self.same_model else "",
+            self.weighted_by,
+            self.metrics,
+            self.uniform_weights,
+            self.has_arrays,
+            settings.skip,
+            settings.ranges,
+        )
+        self.layout = self.terms.layout(first)
+        self._check_layouts()
         dimension = self.layout.dimension + len(self.metrics)
         if dimension == 0:
             raise BadArrays("there is nothing to average: the model that is sent has no elements")
@@ -162,10 +169,12 @@ class Round:
         except Abort as abort:
             raise RoundFailed(f"secure aggregation failed: {abort}", self.failures) from abort
         self._log(result)
-        bound, dimension = self.settings.clipping_range, self.layout.dimension
+        params, dimension = self.server.params, self.layout.dimension
+        bound = params.clipping_range
+        error = params.error_bound(len(result.survivors), result.total_weight, exact_weights=False)
         metrics = metrics_of(result.mean[dimension:].tolist(), self.terms, bound)
-        arrays = self.layout.unflatten(result.mean[:dimension])
-        return Outcome(arrays, metrics, result.total_weight, result.survivors)
+        records = self.layout.unflatten(result.mean[:dimension], bound, error)
+        return Outcome(records, metrics, result.total_weight, result.survivors)
 
     def _model(self) -> str:
         """The hash of the arrays that all start from. Contents that share their records are hashed once."""
@@ -177,13 +186,12 @@ class Round:
             )
         return hashes.pop()
 
-    def _any_model(self) -> str:
-        """No hash. Names, types and shapes are the same in the same order, or lanes would not belong together."""
-        if self.has_arrays and any(
-            Layout.of(arrays_of(only_arrays(content))) != self.layout for content in self._distinct()
+    def _check_layouts(self) -> None:
+        """Refuses models of different names, types or shapes, or another order: their lanes do not belong together."""
+        if not self.same_model and any(
+            self.terms.layout(content) != self.layout for content in self._distinct()
         ):
             raise BadArrays("nodes are sent arrays of different names, types or shapes, or in another order")
-        return ""
 
     def _distinct(self) -> Iterable[RecordDict]:
         """The contents, once where they share their records."""

@@ -9,6 +9,7 @@ from typing import Any
 from secagg import Params
 
 from ._records import LOG
+from .ranges import Ranges
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Settings:
     quantization_range: int = 4194304
     modulus_range: int = 4294967296
     timeout: float | None = None
+    skip: tuple[str, ...] = ()
+    """Patterns of arrays that are not averaged; see `secagg.flower.ranges`."""
+    ranges: Ranges = ()
+    """Patterns of arrays with clipping ranges of their own."""
 
     def __post_init__(self) -> None:
         self._set("num_shares", _amount("num_shares", self.num_shares, least=3))

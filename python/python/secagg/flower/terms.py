@@ -10,8 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
+
+from flwr.app import RecordDict
 
 from .errors import NotAgreed
+from .layout import Layout
+from .ranges import Ranges
 
 NUM_EXAMPLES = "num-examples"
 """The metric that Flower's strategies weight by, unless told otherwise."""
@@ -36,6 +41,22 @@ class Terms:
     has_arrays: bool = True
     """Whether the round averages arrays at all, or metrics alone."""
 
+    skip: tuple[str, ...] = ()
+    """Patterns of the arrays that are not averaged."""
+
+    ranges: Ranges = ()
+    """Patterns of arrays with clipping ranges of their own."""
+
+    def layout(self, content: RecordDict) -> Layout:
+        """The arrays of a content that the round averages.
+
+        Raises
+        ------
+        BadArrays
+            As `Layout.of`.
+        """
+        return Layout.of(content.array_records, self.skip, self.ranges) if self.has_arrays else Layout(())
+
     def encode(self) -> bytes:
         """The terms as bytes: equal terms give equal bytes."""
         fields = {**vars(self), "metrics": dict(self.metrics)}
@@ -51,19 +72,22 @@ class Terms:
             If they are none.
         """
         try:
-            terms = cls(**json.loads(encoded))
+            fields = json.loads(encoded)
+            ranges = tuple((pattern, bound) for pattern, bound in fields.pop("ranges"))
+            terms = cls(**fields | {"skip": tuple(fields["skip"]), "ranges": ranges})
             terms._check()
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise NotAgreed(f"the server's terms cannot be read: {error}") from error
         return terms
 
     def _check(self) -> None:
-        texts = (self.model, self.weighted_by)
+        texts = (self.model, self.weighted_by, *self.skip, *(pattern for pattern, _ in self.ranges))
         flags = (self.uniform_weights, self.has_arrays)
         if not all(isinstance(text, str) for text in texts) or any(type(flag) is not bool for flag in flags):
             raise TypeError("a field has another type")
-        if any(type(bound) is not float or not bound > 0 for bound in self.metrics.values()):
-            raise TypeError("a metric's bound is no positive number")
+        bounds = [*self.metrics.values(), *(bound for _, bound in self.ranges)]
+        if any(type(bound) is not float or not bound > 0 for bound in bounds):
+            raise TypeError("a bound is no positive number")
 
 
 def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict[str, float]:
@@ -79,6 +103,8 @@ def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict
     if not isinstance(metrics, Mapping):
         metrics = dict.fromkeys(metrics, default)
     for name, bound in metrics.items():
+        if isinstance(bound, bool) or not isinstance(bound, Real):
+            raise TypeError(f"the bound of metric {name!r} must be a number, not {bound!r}")
         if not (isfinite(bound) and bound > 0):
             raise ValueError(f"the bound of metric {name!r} must be above zero, not {bound}")
     return {name: float(bound) for name, bound in metrics.items()}

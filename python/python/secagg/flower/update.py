@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, inf, log10
 from typing import Any, TypeVar
 
-from flwr.app import ArrayRecord, RecordDict
+import numpy as np
+from flwr.app import RecordDict
 
 from secagg import BadUpdate, Client, Params
 
 from ._records import LOG
 from .errors import BadArrays, BadReply
-from .layout import Layout, arrays_of
+from .layout import Layout, Numbers, Records
+from .ranges import factor
 from .terms import Terms
 
 LEGACY = "fitres"
 """What the records of a legacy reply have for the first part of their names."""
+
+DOUBLE = np.dtype(np.float64)
 
 Record = TypeVar("Record")
 
@@ -27,7 +31,7 @@ class Update:
     """A weight, arrays and metrics, not yet masked."""
 
     weight: float
-    arrays: ArrayRecord
+    records: Records
     metrics: Mapping[str, Any]
 
     @classmethod
@@ -42,12 +46,12 @@ class Update:
         if f"{LEGACY}.status" in content.config_records:
             return cls._of_fitres(content)
         metrics = _only(content.metric_records, "MetricRecord")
-        if not isinstance(weight := metrics.get(terms.weighted_by), (int, float)):
+        weight = metrics.get(terms.weighted_by, 0.0 if terms.uniform_weights else None)
+        if not isinstance(weight, (int, float)):
             raise BadReply(
                 f"the MetricRecord of the reply has no number {terms.weighted_by!r}, by which updates are weighted"
             )
-        arrays = _only(content.array_records, "ArrayRecord") if terms.has_arrays else ArrayRecord()
-        return cls(float(weight), arrays, metrics)
+        return cls(float(weight), content.array_records if terms.has_arrays else {}, metrics)
 
     @classmethod
     def _of_fitres(cls, content: RecordDict) -> Update:
@@ -58,7 +62,7 @@ class Update:
         if isinstance(weight, list):
             raise BadReply("the number of examples is a list")
         arrays = content.array_records[f"{LEGACY}.parameters"]
-        return cls(float(weight), arrays, content.config_records[f"{LEGACY}.metrics"])
+        return cls(float(weight), {"": arrays}, content.config_records[f"{LEGACY}.metrics"])
 
     def lanes_of_metrics(self, terms: Terms, clipping_range: float) -> list[float]:
         """The metrics of the round, each scaled from its bound to the clipping range.
@@ -68,7 +72,10 @@ class Update:
         BadReply
             If one is missing, or is no number.
         """
-        return [self._metric(name) * (clipping_range / bound) for name, bound in terms.metrics.items()]
+        return [
+            self._metric(name) * factor(clipping_range, bound, DOUBLE)
+            for name, bound in terms.metrics.items()
+        ]
 
     def _metric(self, name: str) -> float:
         value = self.metrics.get(name)
@@ -90,48 +97,61 @@ def mask(
         If the request breaks a rule of the protocol.
     """
     metrics = update.lanes_of_metrics(terms, params.clipping_range)
-    vector = layout.flatten(arrays_of(update.arrays), *metrics)
-    largest = layout.largest(vector)
-    _warn_of_clipping(largest, metrics, terms, params)
+    vector = layout.flatten(update.records, params.clipping_range, metrics)
+    if changed := layout.changed(update.records):
+        LOG.info("secagg_mod: not averaged, as skip says; the server's stay: %s", ", ".join(changed))
+    _warn_of_clipping(vector, layout, terms, params)
     weight = params.max_weight if terms.uniform_weights else update.weight
     try:
         return client.answer(request, weight, vector)
     except BadUpdate as error:
-        raise _explain(error, weight, largest, params) from error
+        raise _explain(error, weight, vector, layout, terms, params) from error
 
 
-def _warn_of_clipping(
-    largest: Mapping[str, float], metrics: list[float], terms: Terms, params: Params
-) -> None:
-    """Says in the client's own log what the mean will not hold."""
-    bound = params.clipping_range
-    for name, value in largest.items():
-        if value > bound:
-            LOG.warning(
-                "array %r has values up to %g, which are clipped to clipping_range=%g; raise it on the server",
-                name, value, bound,
-            )  # fmt: skip
-    for name, value in zip(terms.metrics, metrics, strict=True):
-        if abs(value) > bound:
-            LOG.warning("metric %r is clipped to its bound of %g", name, terms.metrics[name])
+def _warn_of_clipping(vector: Numbers, layout: Layout, terms: Terms, params: Params) -> None:
+    """Says in the client's own log what the mean will not hold, and which ranges would hold it."""
+    clipped, limit = [], params.clipping_range
+    for part, place in layout.places():
+        lanes = vector[place]
+        largest = max(float(lanes.max()), -float(lanes.min())) if part.size else 0.0
+        if limit < largest < inf:
+            bound, count = part.bound or limit, np.count_nonzero((lanes > limit) | (lanes < -limit))
+            clipped.append(
+                f"{layout.label(part)}: {count} of {part.size} elements are above {bound:g}, and "
+                f"{_at_least(largest * (bound / limit)):g} would hold them"
+            )
+    if clipped:
+        LOG.warning("clipped to clipping_range, which the server sets: %s", "; ".join(clipped))
+    for (name, bound), value in zip(terms.metrics.items(), vector[layout.dimension :], strict=True):
+        if limit < abs(value) < inf:
+            LOG.warning("metric %r is clipped to its bound of %g", name, bound)
 
 
-def _explain(error: BadUpdate, weight: float, largest: Mapping[str, float], params: Params) -> Exception:
+def _at_least(value: float) -> float:
+    """The next number of two digits, which is no smaller."""
+    unit = 10.0 ** (floor(log10(value)) - 1)
+    return float(f"{ceil(value / unit) * unit:.6g}")
+
+
+def _explain(
+    error: BadUpdate, weight: float, vector: Numbers, layout: Layout, terms: Terms, params: Params
+) -> Exception:
     """What to change. The numbers are the client's own, so they go to its log, and not to the server."""
     if not 0 <= weight <= params.max_weight:
         LOG.error("the weight %g of this update is not from 0 to max_weight=%g", weight, params.max_weight)
         return BadReply(
             f"the weight of the update is not from 0 to max_weight={params.max_weight:g}: raise max_weight on the server"
         )
-    if bad := [name for name, value in largest.items() if not isfinite(value)]:
-        return BadArrays(f"the update holds values that are not finite, in {', '.join(map(repr, bad))}")
-    return error
+    bad = [layout.label(part) for part, place in layout.places() if not np.isfinite(vector[place]).all()]
+    lanes = zip(terms.metrics, vector[layout.dimension :], strict=True)
+    bad += [f"metric {name!r}" for name, lane in lanes if not np.isfinite(lane)]
+    return BadArrays(f"the update holds values that are not finite, in {', '.join(bad)}") if bad else error
 
 
 def metrics_of(lanes: list[float], terms: Terms, clipping_range: float) -> dict[str, float]:
     """The averaged metrics: what `Update.lanes_of_metrics` scaled, scaled back."""
     return {
-        name: lane * (bound / clipping_range)
+        name: float(lane / factor(clipping_range, bound, DOUBLE))
         for lane, (name, bound) in zip(lanes, terms.metrics.items(), strict=True)
     }
 

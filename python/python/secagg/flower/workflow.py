@@ -7,7 +7,7 @@ from logging import ERROR, INFO
 from typing import cast
 
 from flwr.app import Context, MessageType
-from flwr.common import Code, FitRes, Parameters, Status, ndarrays_to_parameters
+from flwr.common import Code, FitRes, Parameters, Status
 from flwr.server import LegacyContext
 from flwr.server.client_proxy import ClientProxy
 
@@ -15,6 +15,8 @@ from . import strategies
 from ._flwr import Grid, recorddict_compat
 from ._records import LOG
 from .errors import RoundFailed
+from .layout import as_floats
+from .ranges import patterns, ranges_of
 from .round import Outcome, Round
 from .settings import Settings
 from .terms import bounds
@@ -29,8 +31,10 @@ class SecAggPlusWorkflow:
 
     ``DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(num_shares=5, reconstruction_threshold=3))``, with `secaggplus_mod`
     among the clients' mods. Four stages: *setup*, *share keys*, *collect masked vectors* (the clients train),
-    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean in the dtypes of the model, a fair part of the
+    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean as floats, a fair part of the
     total ``num_examples``, and the averages of `metrics`; what a client itself said of these is not known to the server.
+
+    What the strategy returns is cast back to the dtypes of the model.
 
     A round that cannot finish calls `aggregate_fit` without results and with its failures, as Flower does when no client
     answers, and says why in the log: the model stays as it is.
@@ -44,8 +48,9 @@ class SecAggPlusWorkflow:
     max_weight : float
         The largest ``num_examples`` of a client. Precision falls as ``max_weight / num_examples``; a client that is
         above it drops out.
-    clipping_range : float
-        Parameters are clipped to plus or minus this.
+    clipping_range : float or mapping of str to float
+        Parameters are clipped to plus or minus this. A mapping has ranges by place, a string: ``{"3": 1e4, "*": 8.0}``. The first
+        pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
     quantization_range : int
         Levels into which the clipping range is quantized.
     modulus_range : int
@@ -59,6 +64,8 @@ class SecAggPlusWorkflow:
         Whether all clients start from the same model, which they then check.
     uniform_weights : bool
         Whether all updates weigh the same, as differential privacy on the server takes for granted.
+    skip : sequence of str
+        Places of arrays that are not averaged, as strings or patterns: ``["3", "5"]``. The model keeps the value that was sent.
 
     Raises
     ------
@@ -72,13 +79,14 @@ class SecAggPlusWorkflow:
         reconstruction_threshold: int | float,
         *,
         max_weight: float = 1000.0,
-        clipping_range: float = 8.0,
+        clipping_range: float | Mapping[str, float] = 8.0,
         quantization_range: int = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
         uniform_weights: bool = False,
+        skip: Sequence[str] = (),
     ) -> None:
         self.num_shares = num_shares
         self.reconstruction_threshold = reconstruction_threshold
@@ -87,6 +95,7 @@ class SecAggPlusWorkflow:
         self.quantization_range = quantization_range
         self.modulus_range = modulus_range
         self.timeout = timeout
+        self.skip = skip
         self.metrics = bounds(metrics, self.settings.clipping_range)
         self.same_model = same_model
         self.uniform_weights = uniform_weights
@@ -100,14 +109,17 @@ class SecAggPlusWorkflow:
         ValueError, TypeError
             For parameters that no round could have.
         """
+        clipping_range, ranges = ranges_of(self.clipping_range)
         return Settings(
             self.num_shares,
             self.reconstruction_threshold,
             self.max_weight,
-            self.clipping_range,
+            clipping_range,
             self.quantization_range,
             self.modulus_range,
             self.timeout,
+            skip=patterns(self.skip),
+            ranges=ranges,
         )
 
     def __call__(self, grid: Grid, context: Context) -> None:
@@ -215,6 +227,7 @@ class SecAggPlusWorkflow:
         parameters, metrics = context.strategy.aggregate_fit(current_round, results, failures)
         if parameters:
             record = recorddict_compat.parameters_to_arrayrecord(parameters, True)
+            record = state.opened().layout.cast_back(record)
             context.state.array_records[PARAMETERS] = record
             context.history.add_metrics_distributed_fit(server_round=current_round, metrics=metrics)
 
@@ -236,13 +249,14 @@ class SecAggWorkflow(SecAggPlusWorkflow):
         reconstruction_threshold: int | float,
         *,
         max_weight: float = 1000.0,
-        clipping_range: float = 8.0,
+        clipping_range: float | Mapping[str, float] = 8.0,
         quantization_range: int = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
         same_model: bool = True,
         uniform_weights: bool = False,
+        skip: Sequence[str] = (),
     ) -> None:
         super().__init__(
             1.0,
@@ -255,6 +269,7 @@ class SecAggWorkflow(SecAggPlusWorkflow):
             metrics=metrics,
             same_model=same_model,
             uniform_weights=uniform_weights,
+            skip=skip,
         )
 
 
@@ -264,7 +279,8 @@ def _current_round(context: LegacyContext) -> int:
 
 def _results(state: WorkflowState, outcome: Outcome) -> list[tuple[ClientProxy, FitRes]]:
     """The mean in every survivor's name, as strategies expect results."""
-    parameters = ndarrays_to_parameters(list(outcome.arrays.values()))
+    (record,) = outcome.records.values()
+    parameters = recorddict_compat.arrayrecord_to_parameters(as_floats(record), keep_input=True)
     return [
         (state.nid_to_proxies[node], _fitres(parameters, place, outcome))
         for place, node in enumerate(outcome.survivors)

@@ -1,0 +1,301 @@
+"""Arrays of a model through whole rounds of both APIs: types, arrays that are left alone, ranges, records."""
+
+import logging
+
+import numpy as np
+import pytest
+from fleet import Fleet, legacy_app, legacy_context, message_app
+from flwr.app import Array, ArrayRecord, MetricRecord, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.common import ndarrays_to_parameters
+from flwr.server import strategy as legacy
+from flwr.server.workflow import DefaultWorkflow
+from flwr.serverapp import strategy
+from secagg.flower import BadArrays, SecAggGrid, SecAggPlusWorkflow, secagg_mod
+
+NODES = 4
+QUIET = {"fraction_evaluate": 0.0, "min_train_nodes": NODES, "min_available_nodes": NODES}
+ERROR = 2 * 8 / (2**22 - 1) * 1000 / 100 + 1e-6
+DTYPES = ["f2", "f4", "f8", ">f4", "i1", "i2", "i4", "i8", ">i8", "u1", "u2", "u4", "u8", "?"]
+MODEL = {
+    f"{shape} of {dtype}": np.asarray(array, order="F").astype(dtype)
+    for dtype in DTYPES
+    for shape, array in {"two axes": np.eye(2, 3), "none": np.array(1), "empty": np.zeros((0, 2))}.items()
+}
+
+
+def same(arrays):
+    return arrays, 100, {}
+
+
+def set_to(**values):
+    """A training that replies other values of some arrays."""
+    return lambda arrays: (
+        {name: np.asarray(values[name], array.dtype) if name in values else array for name, array in arrays.items()},
+        100,
+        {},
+    )
+
+
+def record(model):
+    return ArrayRecord({name: Array(np.asarray(array)) for name, array in model.items()})
+
+
+def run(model, trains=(same,) * NODES, how=strategy.FedAvg, rounds=1, **settings):
+    """The model that a run of the Message API ends with, and its fleet."""
+    clients = Fleet([message_app(train, [secagg_mod]) for train in trains])
+    arrays = record(model) if isinstance(model, dict) else model
+    grid = SecAggGrid(clients, 2, **settings)
+    return how(**QUIET).start(grid=grid, initial_arrays=arrays, num_rounds=rounds).arrays, clients
+
+
+def run_legacy(model, trains=(same,) * NODES, how=legacy.FedAvg, rounds=1, **settings):
+    """The model that a run of the legacy API ends with, as a list."""
+    chosen = how(
+        initial_parameters=ndarrays_to_parameters(model), min_fit_clients=NODES, min_available_clients=NODES, fraction_evaluate=0.0
+    )  # fmt: skip
+    clients = Fleet([legacy_app(train, [secagg_mod]) for train in trains])
+    context = legacy_context(chosen, rounds)
+    DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(3, 2, **settings))(clients, context)
+    return [array.numpy() for array in context.state.array_records["parameters"].values()]
+
+
+def is_like(found, sent):
+    return [(a.dtype, a.shape) for a in found] == [(a.dtype, a.shape) for a in sent]
+
+
+# --- Types -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["FedAvg", "FedAvgM", "FedProx", "FedAdam"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_the_model_keeps_every_dtype_shape_and_name(how, rounds):
+    choice = {"FedProx": lambda **more: strategy.FedProx(proximal_mu=0.1, **more)}.get(how, getattr(strategy, how))
+    arrays, _ = run(MODEL, how=choice, rounds=rounds)
+    assert list(arrays) == list(MODEL)
+    assert is_like(arrays.to_numpy_ndarrays(), MODEL.values())
+    for found, sent in zip(arrays.to_numpy_ndarrays(), MODEL.values(), strict=True):
+        np.testing.assert_allclose(found.astype(float), sent.astype(float), atol=0.25 if how == "FedAdam" else 2e-3)
+
+
+@pytest.mark.parametrize("how", ["FedAvg", "FedAvgM", "FedProx", "FedAdam"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_the_model_of_a_legacy_app_keeps_every_dtype_and_shape(how, rounds):
+    more = {"FedProx": {"proximal_mu": 0.1}, "FedAdam": {"eta": 1e-3}}.get(how, {})
+    model = list(MODEL.values())
+    found = run_legacy(model, how=lambda **rest: getattr(legacy, how)(**rest, **more), rounds=rounds)
+    assert is_like(found, model)
+    for array, sent in zip(found, model, strict=True):
+        np.testing.assert_allclose(array.astype(float), sent.astype(float), atol=0.01)
+
+
+TRAINS = [set_to(i=[3, k // 2 * 1, -3], b=[k < 2, k < 1, True]) for k in range(NODES)]
+
+
+def test_integers_are_averaged_and_bools_follow_the_half():
+    """Of the second integer two clients say 0 and two 1: a tie, which goes to the even 0."""
+    model = {"i": np.zeros(3, "i8"), "b": np.zeros(3, bool)}
+    arrays, _ = run(model, TRAINS)
+    assert arrays["i"].numpy().tolist() == [3, 0, -3] and arrays["b"].numpy().tolist() == [True, False, True]
+    trains = [lambda arrays, train=train: train({"i": arrays["0"], "b": arrays["1"]}) for train in TRAINS]
+    integers, bools = run_legacy(list(model.values()), trains)
+    assert integers.tolist() == [3, 0, -3] and bools.tolist() == [True, False, True]
+
+
+def test_all_that_has_no_mean_is_refused_before_anyone_trains():
+    model = {"w": np.zeros(2), "long": np.zeros(2, np.longdouble), "text": np.array(["a"]), "id": np.array(2**60)}
+    clients = Fleet([message_app(same, [secagg_mod]) for _ in range(NODES)])
+    with pytest.raises(BadArrays, match=r"'long' is of .*'text' is of <U1.*'id' holds .*skip=\[...\]"):
+        strategy.FedAvg(**QUIET).start(grid=SecAggGrid(clients, 2), initial_arrays=record(model), num_rounds=1)
+    assert not clients.sent
+    with pytest.raises(BadArrays, match=r"'1' is of .*'2' is of <U1"):
+        run_legacy(list(model.values())[:3])
+
+
+# --- Arrays that are left alone ----------------------------------------------------------------------
+
+LEFT = {
+    "w": np.zeros(2, np.float32),
+    "mask": np.tril(np.ones((2, 2), bool)),
+    "bn.num_batches_tracked": np.array(2**60 + 1),
+    "words": np.array(["a", "bc"]),
+    "long": np.ones(2, np.longdouble),
+    "z": np.zeros(1),
+}
+SKIP = ["mask", "*.num_batches_tracked", "words", "lon?"]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_skipped_arrays_stay_what_the_server_sent(rounds, caplog):
+    moves = [set_to(w=[k, k], z=[1], **{"bn.num_batches_tracked": k}) for k in range(NODES)]
+    with caplog.at_level(logging.INFO, logger="flwr"):
+        arrays, _ = run(LEFT, moves, rounds=rounds, skip=SKIP)
+    assert list(arrays) == list(LEFT)
+    for name, sent in LEFT.items():
+        found = arrays[name].numpy()
+        assert found.dtype == sent.dtype
+        if name not in ("w", "z"):
+            np.testing.assert_array_equal(found, sent)
+    np.testing.assert_allclose(arrays["w"].numpy(), 1.5, atol=ERROR)
+    assert "not averaged, as skip says; the server's stay: 'bn.num_batches_tracked'" in caplog.text
+    assert "'mask'" not in caplog.text
+
+
+def test_skipped_arrays_of_a_legacy_app_stay_what_the_server_sent():
+    moves = [set_to(**{"0": [k, k], "2": k}) for k in range(NODES)]
+    found = run_legacy(list(LEFT.values())[:5], moves, rounds=2, skip=["1", "2", "[34]"])
+    assert is_like(found, list(LEFT.values())[:5])
+    np.testing.assert_allclose(found[0], 1.5, atol=ERROR)
+    for array, sent in zip(found[1:], list(LEFT.values())[1:5], strict=True):
+        np.testing.assert_array_equal(array, sent)
+
+
+@pytest.mark.parametrize("skip", [["masks"], ["*"], ["w", "Mask", "z"]])
+def test_patterns_that_match_nothing_or_all_are_refused_before_anyone_trains(skip):
+    model = {name: LEFT[name] for name in ("w", "z")}
+    with pytest.raises(BadArrays, match="matches no array|skip names all"):
+        run(model, skip=skip)
+    with pytest.raises(BadArrays, match="matches no array|skip names all"):
+        run_legacy(list(model.values()), skip=skip)
+
+
+@pytest.mark.parametrize("skip", ["mask", [1], [None]])
+def test_patterns_are_a_list_of_strings(skip):
+    with pytest.raises(TypeError, match="skip"):
+        SecAggGrid(Fleet([]), skip=skip)
+    with pytest.raises(TypeError, match="skip"):
+        SecAggPlusWorkflow(3, 2, skip=skip)
+
+
+def test_a_client_may_reply_only_what_is_averaged():
+    """As LoRA does: the base is sent and never comes back."""
+    lora = [lambda arrays, k=k: ({"l.lora_A": arrays["l.lora_A"] + k}, 100, {}) for k in range(NODES)]
+    model = {"l.weight": np.ones(2, np.float32), "l.lora_A": np.zeros(2, np.float32)}
+    arrays, _ = run(model, lora, skip=["*", "!*lora*"])
+    np.testing.assert_array_equal(arrays["l.weight"].numpy(), 1.0)
+    np.testing.assert_allclose(arrays["l.lora_A"].numpy(), 1.5, atol=ERROR)
+    _, clients = run(model, lora)
+    (reason,) = {reply.error.reason for _, _, reply in clients.received if reply.has_error()}
+    assert "lacks the arrays 'l.weight'" in reason and "skip=[...]" in reason
+
+
+# --- Ranges ------------------------------------------------------------------------------------------
+
+
+def test_each_array_has_its_own_range(caplog):
+    model = {"w": np.full(3, 0.5, np.float32), "bn.running_var": np.full(3, 120, np.float32), "n": np.array(391)}
+    arrays, _ = run(model, clipping_range={"*.running_var": 1e4, "n": 1000, "*": 1.0})
+    np.testing.assert_allclose(arrays["bn.running_var"].numpy(), 120, atol=1e4 / 8 * ERROR)
+    np.testing.assert_allclose(arrays["w"].numpy(), 0.5, atol=ERROR / 8 + 1e-6)
+    assert arrays["n"].numpy() == 391 and "clipped" not in caplog.text
+    arrays, _ = run(model, [set_to(w=[5, -5, 0], n=5000)] * NODES, clipping_range={"n": 1000, "*": 1.0})
+    np.testing.assert_allclose(arrays["w"].numpy(), [1.0, -1.0, 0.0], atol=ERROR / 8 + 1e-6)
+    assert arrays["n"].numpy() == 1000
+
+
+def test_each_array_of_a_legacy_app_has_its_own_range():
+    model = [np.full(3, 0.5, np.float32), np.full(3, 120, np.float32), np.array(391)]
+    found = run_legacy(model, clipping_range={"1": 1e4, "2": 1000})
+    np.testing.assert_allclose(found[1], 120, atol=1e4 / 8 * ERROR)
+    np.testing.assert_allclose(found[0], 0.5, atol=ERROR)
+    assert found[2] == 391
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        ({"w": 0.0}, ValueError), ({"w": float("nan")}, ValueError), ({"w": "8"}, TypeError), ({"w": True}, TypeError), ({1: 8.0}, TypeError),
+        ({"*": -1.0}, ValueError),
+    ],
+)  # fmt: skip
+def test_ranges_that_are_none_are_refused_at_once(bad, error):
+    with pytest.raises(error, match="clipping_range"):
+        SecAggGrid(Fleet([]), clipping_range=bad)
+    with pytest.raises(error, match="clipping_range"):
+        SecAggPlusWorkflow(3, 2, clipping_range=bad)
+
+
+def test_numpys_scalars_are_ranges():
+    assert SecAggGrid(Fleet([]), clipping_range={"w": np.float32(2)}).settings.ranges == (("w", 2.0),)
+
+
+def test_a_range_of_no_array_is_refused():
+    with pytest.raises(BadArrays, match=r"clipping_range: '\*\.running_var' matches no array"):
+        run({"w": np.zeros(2)}, clipping_range={"*.running_var": 1e4, "*": 8.0})
+
+
+def test_metrics_keep_their_bounds_beside_ranges_of_arrays():
+    clients = Fleet([message_app(lambda a: (a, 100, {"loss": 3.0}), [secagg_mod]) for _ in range(NODES)])
+    grid = SecAggGrid(clients, 2, clipping_range={"w": 100.0, "*": 2.0}, metrics={"loss": 10.0})
+    result = strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record({"w": np.full(2, 50.0)}), num_rounds=1)
+    assert result.train_metrics_clientapp[1] == {"loss": pytest.approx(3.0, abs=1e-3)}
+    np.testing.assert_allclose(result.arrays["w"].numpy(), 50, atol=100 * ERROR)
+
+
+def test_a_client_is_told_what_was_clipped_and_which_range_holds_it(caplog):
+    with caplog.at_level(logging.WARNING, logger="flwr"):
+        run({"w": np.zeros(4, "f4"), "v": np.zeros(3)}, [set_to(w=[1, 36.7, -9, 8], v=[0, 0, -1234])] * NODES)
+    assert "'w': 2 of 4 elements are above 8, and 37 would hold them" in caplog.text
+    assert "'v': 1 of 3 elements are above 8, and 1300 would hold them" in caplog.text
+
+
+def test_what_is_not_finite_is_named_and_no_range_is_advised(caplog):
+    with caplog.at_level(logging.WARNING, logger="flwr"):
+        run({"w": np.zeros(2), "v": np.zeros(2)}, [set_to(w=[1, np.inf], v=[np.nan, 0])] + [same] * 3)
+    assert "not finite, in 'w', 'v'" in caplog.text and "would hold" not in caplog.text
+    clients = Fleet([message_app(lambda a: (a, 100, {"loss": np.nan}), [secagg_mod]) for _ in range(NODES)])
+    grid = SecAggGrid(clients, 2, metrics=["loss"])
+    strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record({"w": np.zeros(2)}), num_rounds=1)
+    assert "not finite, in metric 'loss'" in grid.last_round.failures[101]
+
+
+# --- Several records ---------------------------------------------------------------------------------
+
+
+class Scaffold(strategy.FedAvg):
+    """Sends control variates beside the model, and keeps what comes back."""
+
+    def configure_train(self, server_round, arrays, config, grid):
+        for message in super().configure_train(server_round, arrays, config, grid):
+            content = {**message.content, "delta_c": record({"w": np.ones(2), "n": np.zeros(1, "i4")})}
+            yield Message(RecordDict(content), message.metadata.dst_node_id, "train")
+
+    def aggregate_train(self, server_round, replies):
+        self.replies = [reply for reply in replies if reply.has_content()]
+        if not self.replies:
+            return None, None
+        return self.replies[0].content["arrays"], None
+
+
+def scaffold_app(step, names=("arrays", "delta_c")):
+    app = ClientApp(mods=[secagg_mod])
+
+    @app.train()
+    def _train(message, context):
+        records = {
+            name: record({key: array + array.dtype.type(step) for key, array in zip(sent, sent.to_numpy_ndarrays(), strict=True)})
+            for name, sent in zip(names, message.content.array_records.values(), strict=True)
+        }
+        return Message(RecordDict({**records, "metrics": MetricRecord({"num-examples": 100})}), reply_to=message)
+
+    return app
+
+
+def test_several_records_are_averaged_each_by_its_name():
+    chosen = Scaffold(**QUIET)
+    clients = Fleet([scaffold_app(k) for k in range(NODES)])
+    grid = SecAggGrid(clients, 2, skip=["delta_c/n"])
+    result = chosen.start(grid=grid, initial_arrays=record({"w": np.zeros(2, "f4")}), num_rounds=1)
+    np.testing.assert_allclose(result.arrays["w"].numpy(), 1.5, atol=ERROR)
+    for reply in chosen.replies:
+        assert list(reply.content.array_records) == ["arrays", "delta_c"]
+        np.testing.assert_allclose(reply.content["delta_c"]["w"].numpy(), 2.5, atol=ERROR)
+        assert reply.content["delta_c"]["n"].numpy().tolist() == [0]
+
+
+def test_a_record_that_was_not_sent_is_refused_by_name():
+    clients = Fleet([scaffold_app(1, ("arrays", "other")) for _ in range(NODES)])
+    grid = SecAggGrid(clients, 2)
+    Scaffold(**QUIET).start(grid=grid, initial_arrays=record({"w": np.zeros(2, "f4")}), num_rounds=1)
+    assert "lacks the arrays 'delta_c/w', 'delta_c/n'" in grid.last_round.failures[101]
+    assert "has the arrays 'other/w', 'other/n', which" in grid.last_round.failures[101]
