@@ -1,13 +1,14 @@
 //! Where a round's clients get their updates from.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use secagg::ClientId;
+use serde::Serialize;
 
-use crate::files::{self, FileError, Layout, Values};
+use crate::files::{self, FileError, Layout, Pattern, Skip, Values};
 
 /// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it is
 /// needed and dropped soon after.
@@ -25,8 +26,13 @@ pub trait Fleet: Sync {
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError>;
 
     /// What the user should know about the updates.
-    fn warning(&self) -> Option<String> {
-        None
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The tensors that are not averaged.
+    fn left_alone(&self) -> Vec<LeftAlone> {
+        Vec::new()
     }
 
     /// Every client's id, ascending.
@@ -44,6 +50,15 @@ pub struct Contribution {
     pub update: Values,
 }
 
+/// A tensor that is not averaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftAlone {
+    /// Its name.
+    pub tensor: String,
+    /// Whether the files differ in it: the first one's goes to the mean.
+    pub differs: bool,
+}
+
 /// Clients whose updates are files of one layout.
 #[derive(Clone, Debug)]
 pub struct FileFleet {
@@ -51,35 +66,53 @@ pub struct FileFleet {
     names: Vec<String>,
     weights: Vec<f64>,
     layout: Layout,
+    skip: Skip,
+    /// Skipped tensors in which a file differs from the first one.
+    differing: BTreeSet<String>,
     clipped: usize,
 }
 
 impl FileFleet {
     /// Reads every file once, so that a bad one is found before any client has started.
     ///
-    /// `weights` has one weight for each file, and elements beyond `clipping_range` are counted.
-    /// `progress` is called after each file.
+    /// `weights` has one weight for each file, tensors that `skip` matches are not averaged, and elements beyond
+    /// `clipping_range` are counted. `progress` is called after each file.
     ///
     /// # Errors
     /// [`FileError`] names the file, and the tensor and index where there is one.
     pub fn open(
         paths: &[PathBuf],
         weights: Vec<f64>,
+        skip: Skip,
         clipping_range: f64,
         progress: impl Fn(),
     ) -> Result<Self, FileError> {
         check_distinct(paths)?;
-        let (mut layout, mut clipped): (Option<Layout>, _) = (None, 0);
-        for path in paths {
-            let files::Update { layout: found, values } = files::read(path)?;
-            let first = layout.get_or_insert_with(|| found.clone());
-            first.check_same(&found, &paths[0], path)?;
-            clipped += values.beyond(clipping_range);
+        let first = paths.first().ok_or(FileError::NoFiles)?;
+        let files::Update { layout, values } = files::read_skipping(first, &skip)?;
+        check_skipped(&skip, &layout)?;
+        let clipped = values.beyond(clipping_range);
+        let (differing, names) = (BTreeSet::new(), names(paths));
+        let mut fleet =
+            Self { paths: paths.to_vec(), names, weights, layout, skip, differing, clipped };
+        progress();
+        for path in &paths[1..] {
+            fleet.meet(path, clipping_range)?;
             progress();
         }
-        let (paths, names) = (paths.to_vec(), names(paths));
-        let layout = layout.ok_or(FileError::NoFiles)?;
-        Ok(Self { paths, names, weights, layout, clipped })
+        Ok(fleet)
+    }
+
+    /// Compares one more file with the first.
+    fn meet(&mut self, path: &Path, clipping_range: f64) -> Result<(), FileError> {
+        let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
+        self.layout.check_same(&layout, &self.paths[0], path)?;
+        self.layout.keep_common_metadata(&layout);
+        let ours = self.layout.skipped().iter();
+        let differ = ours.filter(|one| layout.skipped_named(&one.name) != Some(one));
+        self.differing.extend(differ.map(|one| one.name.clone()));
+        self.clipped += values.beyond(clipping_range);
+        Ok(())
     }
 
     /// The layout that all files share.
@@ -105,17 +138,38 @@ impl Fleet for FileFleet {
         self.names[client.0 as usize].clone()
     }
 
-    fn warning(&self) -> Option<String> {
+    fn warnings(&self) -> Vec<String> {
         let Self { clipped, .. } = self;
-        (*clipped > 0).then(|| format!("{clipped} elements are clipped: raise --clipping-range"))
+        let clipped = (*clipped > 0)
+            .then(|| format!("{clipped} elements are clipped: raise --clipping-range"));
+        clipped.into_iter().collect()
+    }
+
+    fn left_alone(&self) -> Vec<LeftAlone> {
+        let left_alone = |one: &files::Skipped| LeftAlone {
+            tensor: one.name.clone(),
+            differs: self.differing.contains(&one.name),
+        };
+        self.layout.skipped().iter().map(left_alone).collect()
     }
 
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError> {
         let (path, weight) = (&self.paths[client.0 as usize], self.weights[client.0 as usize]);
-        let files::Update { layout, values } = files::read(path)?;
+        let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
         Ok(Contribution { weight, update: values })
     }
+}
+
+/// Each pattern stands for something, and something is left to average.
+fn check_skipped(skip: &Skip, layout: &Layout) -> Result<(), FileError> {
+    let skipped = layout.skipped();
+    let matches = |pattern: &Pattern| skipped.iter().any(|one| pattern.matches(&one.name));
+    if let Some(pattern) = skip.patterns().iter().find(|it| !matches(it)) {
+        return Err(FileError::NoSuchTensor { option: "--skip", pattern: pattern.as_str().into() });
+    }
+    let nothing_left = layout.tensors().is_empty() && !skipped.is_empty();
+    if nothing_left { Err(FileError::AllSkipped) } else { Ok(()) }
 }
 
 /// One file is one client's.

@@ -9,7 +9,7 @@ use secagg::{Params, StageReport};
 use serde::Serialize;
 
 use crate::check::Check;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, LeftAlone};
 use crate::in_process::Exchange;
 use crate::process;
 use crate::run::{Finished, StageTime, Unmasking};
@@ -37,6 +37,8 @@ pub struct Report {
     pub survivors: Vec<String>,
     /// Shares that did not fit, by the names of who revealed them and whose secret they are of.
     pub false_shares: Vec<FalseShare>,
+    /// Tensors that are not averaged.
+    pub left_alone: Vec<LeftAlone>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
     /// The mean beside the plain one.
@@ -160,7 +162,7 @@ impl Report {
         Self {
             outcome: if done.is_some() { "done" } else { "failed" },
             reason,
-            warnings: fleet.warning().into_iter().chain(threshold_warning(params)).collect(),
+            warnings: fleet.warnings().into_iter().chain(threshold_warning(params)).collect(),
             parameters: parameters(params),
             client_seconds: stages.iter().map(|stage| stage.client_seconds).sum(),
             server_seconds: stages.iter().map(|stage| stage.server_seconds).sum::<f64>() + last,
@@ -168,6 +170,7 @@ impl Report {
             stages,
             survivors: done.map_or(Vec::new(), |done| names(fleet, &done.survivors)),
             false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
+            left_alone: fleet.left_alone(),
             total_weight: done.map(|done| done.total_weight),
             check,
             peak_memory_bytes: process::peak_memory(),

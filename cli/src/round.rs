@@ -11,7 +11,7 @@ use crate::args::{ParamsArgs, RunArgs};
 use crate::check::check;
 use crate::error::CommandError;
 use crate::fault::{Fault, FaultArg, Faults};
-use crate::files::{self, Values};
+use crate::files::{self, Pattern, Values};
 use crate::fleet::{FileFleet, Fleet, names};
 use crate::identities::Identities;
 use crate::in_process::InProcess;
@@ -36,6 +36,10 @@ pub struct RoundArgs {
     /// Where to write the mean; its ending names the format
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Leave a tensor alone, by name or by a pattern such as '*.num_batches_tracked': it is not averaged, may have any
+    /// dtype, and comes out as it is in the first file
+    #[arg(long, value_name = "GLOB")]
+    skip: Vec<Pattern>,
     /// Let a client vanish at a stage: setup, share-keys, collect-masked-vectors, confirm-survivors
     /// (if the server may be active) or unmask
     #[arg(long, value_name = "CLIENT@STAGE", value_parser = FaultArg::parse)]
@@ -85,8 +89,8 @@ impl RoundArgs {
             None => vec![self.params.vector.max_weight; self.updates.len()],
         };
         let bar = progress::bar("reading", self.updates.len());
-        let clipping_range = self.params.vector.clipping_range;
-        let fleet = FileFleet::open(&self.updates, weights, clipping_range, || bar.inc(1));
+        let (skip, clipping_range) = (self.skip.clone().into(), self.params.vector.clipping_range);
+        let fleet = FileFleet::open(&self.updates, weights, skip, clipping_range, || bar.inc(1));
         bar.finish_and_clear();
         Ok(fleet?)
     }

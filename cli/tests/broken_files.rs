@@ -17,13 +17,9 @@ const REFUSALS: &[(&str, &str)] = &[
     ("data_cut_short.npy", "declares 224 bytes and there are 223"),
     ("data_cut_short.safetensors", "declares 76 bytes and there are 75"),
     ("data_missing.safetensors", "declares 76 bytes and there are 64"),
-    ("dtype_bool.npy", "|b1"),
-    ("dtype_bool.safetensors", "tensor \"a\" has dtype BOOL"),
     ("dtype_complex.npy", "<c16"),
     ("dtype_f128.npy", "<f16"),
-    ("dtype_i64.safetensors", "I64"),
-    ("dtype_int.npy", "tensor \"arr_0\" has dtype \"<i8\""),
-    ("dtype_int.npz", "tensor \"a\" has dtype \"<i8\""),
+    ("dtype_f8.safetensors", "tensor \"a\" has dtype F8_E4M3"),
     ("dtype_objects.npy", "|O"),
     ("dtype_records.npy", "dtype [["),
     ("dtype_text.npy", "<U1"),
@@ -34,6 +30,17 @@ const REFUSALS: &[(&str, &str)] = &[
     ("entry_not_an_array.npz", "\"notes.txt\" is not a .npy array"),
     ("entry_not_numpy.npz", "magic bytes"),
     ("entry_too_long.npz", "declares 224 bytes and there are 225"),
+    (
+        "every_reason.safetensors",
+        "tensor \"c\" has dtype C64; tensor \"int\": element 1 (index [1]) is an integer of 2^53 or more; tensor \
+         \"nan\": element 0 (index [0]) is NaN. Only finite floats, integers below 2^53 and bools are averaged: convert \
+         them, or leave them alone with --skip",
+    ),
+    ("fourteen_reasons.safetensors", "tensor \"07\" has dtype C64; and 6 more. Only"),
+    ("git_lfs_pointer.npy", "is a Git LFS pointer"),
+    ("git_lfs_pointer.npz", "is a Git LFS pointer"),
+    ("git_lfs_pointer.safetensors", "run `git lfs pull` there"),
+    ("gzip_archive.npz", "is a gzip archive: unpack it"),
     ("header_a_list.safetensors", "expected a JSON object"),
     ("header_cut_short.npy", "header of 118 bytes, where at most 30"),
     ("header_cut_short.safetensors", "header of 56 bytes, where at most 12"),
@@ -46,8 +53,11 @@ const REFUSALS: &[(&str, &str)] = &[
     ("header_not_text.safetensors", "expected value"),
     ("header_of_2_64_bytes.safetensors", "header of 18446744073709551615 bytes"),
     ("header_of_4_gib.npy", "header of 4294967295 bytes"),
+    ("html_page.npz", "is an HTML page: download"),
     ("infinity_f16.safetensors", "tensor \"a\": element 2 (index [2]) is -inf"),
     ("infinity_fortran.npy", "element 20 (index [1, 2, 0]) is inf"),
+    ("integer_of_2_53.npy", "element 2 (index [2]) is an integer of 2^53 or more"),
+    ("integer_of_2_64.npy", "element 0 (index [0]) is an integer of 2^53 or more"),
     ("key_missing.npy", "missing field `shape`"),
     ("key_twice.npy", "duplicate field `shape`"),
     ("key_unknown.npy", "unknown field `x`"),
@@ -55,17 +65,21 @@ const REFUSALS: &[(&str, &str)] = &[
     ("magic_wrong.npy", "magic bytes"),
     ("name_twice.npz", "same name"),
     ("name_twice.safetensors", "tensor \"a\" appears twice"),
+    ("name_with_and_without_ending.npz", "tensor \"a\" appears twice"),
     ("nan.npz", "tensor \"b\": element 7 (index [0, 1, 3]) is NaN"),
     ("nan.safetensors", "tensor \"cube\": element 14 (index [1, 0, 2]) is NaN"),
-    ("no_bytes.npy", "ends too early"),
-    ("no_bytes.npz", "invalid Zip archive"),
-    ("no_bytes.safetensors", "ends too early"),
-    ("not_a_zip.npz", "invalid Zip archive"),
-    ("not_safetensors.safetensors", "where at most 312"),
+    ("no_bytes.npy", "is empty"),
+    ("no_bytes.npz", "is empty"),
+    ("no_bytes.safetensors", "is empty"),
+    ("not_a_zip.npz", "is a .npy array: name it .npy"),
+    ("not_safetensors.safetensors", "is a .npy array: name it .npy"),
     ("offsets_missing.safetensors", "missing field `data_offsets`"),
     ("offsets_past_the_end.safetensors", "and there are 116"),
     ("offsets_reversed.safetensors", "invalid offset"),
     ("offsets_with_a_gap.safetensors", "invalid offset"),
+    ("python_pickle.safetensors", "is a Python pickle"),
+    ("pytorch_checkpoint.npz", "is a PyTorch checkpoint"),
+    ("safetensors.npy", "is a safetensors file: name it .safetensors"),
     ("seven_bytes.safetensors", "ends too early"),
     ("shape_larger_than_data.npy", "declares 81 bytes and there are 77"),
     ("shape_larger_than_data.safetensors", "invalid shape"),
@@ -108,6 +122,19 @@ fn every_file_in_the_folder_has_a_reason_here() -> Outcome {
     listed.sort();
     there.sort();
     assert_eq!(there, listed);
+    Ok(())
+}
+
+/// Names that tell no format, too.
+#[test]
+fn a_git_lfs_pointer_is_known_by_any_name() -> Outcome {
+    let scratch = tempfile::tempdir()?;
+    for name in ["model.pt", "model.bin", "model", "model.NPZ"] {
+        let path = scratch.path().join(name);
+        std::fs::copy(folder().join("git_lfs_pointer.npy"), &path)?;
+        let error = files::read(&path).expect_err(name).to_string();
+        assert!(error.contains("is a Git LFS pointer"), "{error}");
+    }
     Ok(())
 }
 

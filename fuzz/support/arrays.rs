@@ -46,6 +46,9 @@ enum Kind {
     Bf16,
     F32,
     F64,
+    I16,
+    U32,
+    Bool,
 }
 
 /// A number of any kind, or one beside the middle of two numbers of 16 bits, where rounding twice shows.
@@ -148,6 +151,9 @@ impl Tensor {
             Kind::Bf16 => Dtype::Bf16,
             Kind::F32 => Dtype::F32,
             Kind::F64 => Dtype::F64,
+            Kind::I16 => Dtype::I16,
+            Kind::U32 => Dtype::U32,
+            Kind::Bool => Dtype::Bool,
         }
     }
 
@@ -185,6 +191,9 @@ impl Tensor {
             Kind::F16 | Kind::Bf16 => half(u16::from_le_bytes([little[0], little[1]])),
             Kind::F32 => f32::from_le_bytes(little.try_into().expect("4 bytes")).into(),
             Kind::F64 => f64::from_le_bytes(little.try_into().expect("8 bytes")),
+            Kind::I16 => i16::from_le_bytes([little[0], little[1]]).into(),
+            Kind::U32 => u32::from_le_bytes(little.try_into().expect("4 bytes")).into(),
+            Kind::Bool => u8::from(little[0] != 0).into(),
         }
     }
 
@@ -199,6 +208,9 @@ impl Tensor {
             Kind::F16 | Kind::Bf16 => "f2",
             Kind::F32 => "f4",
             Kind::F64 => "f8",
+            Kind::I16 => "i2",
+            Kind::U32 => "u4",
+            Kind::Bool => "b1",
         };
         let order = if self.big_endian { '>' } else { '<' };
         let fortran = if self.column_major { "True" } else { "False" };

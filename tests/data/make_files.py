@@ -8,8 +8,10 @@ numpy dates the entries of the archives that it writes; everything else comes ou
 processor).
 """
 
+import gzip
 import io
 import json
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -24,6 +26,15 @@ BROKEN = HERE / "broken"
 
 # 2 × 3 × 4, every value exact in every dtype (bf16 has 8 bits) and different from all others.
 CUBE = np.arange(-11, 13, dtype=np.float64).reshape(2, 3, 4) / 4
+
+# The same cube of integers from 0 to 23.
+COUNT = np.arange(24).reshape(2, 3, 4)
+
+# All that is left of a file where Git LFS did not fetch it.
+POINTER = b"""version https://git-lfs.github.com/spec/v1
+oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+size 12345
+"""
 
 
 def main():
@@ -51,7 +62,37 @@ def good_arrays():
         (FILES / f"version_{version[0]}.npy").write_bytes(file.getvalue())
 
 
+    python2 = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L, 4L), }"
+    (FILES / "python2.npy").write_bytes(array_of(python2, CUBE.astype("<f4").tobytes()))
+
+
 def good_archives():
+    integers = {}
+    for kind in "iu":
+        for width in [1, 2, 4, 8]:
+            values = COUNT - 11 if kind == "i" else COUNT
+            for order in "<>":
+                integers[f"{order}{kind}{width}"] = values.astype(f"{order}{kind}{width}")
+    np.savez(FILES / "integers.npz", bool=COUNT % 3 == 0, columns=np.asfortranarray(COUNT - 11), **integers)
+    # As numpy.savez stores a list, which is to keep its order.
+    np.savez(FILES / "twelve.npz", *[np.full(2, n, "<f4") for n in range(12)])
+    spelled = lambda descr, dtype: array_of(
+        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (2, 3, 4)}}".encode(), CUBE.astype(dtype).tobytes()
+    )
+    entries = {"weights/": b"", "__MACOSX/._a.npy": b"a note", "weights/no_ending": spelled("<f4", "<f4")}
+    for descr, dtype in [("float32", "<f4"), ("=f4", "<f4"), ("f4", "<f4"), ("float16", "<f2"), ("d", "<f8"), (">d", ">f8")]:
+        entries[f"{descr}.npy"] = spelled(descr, dtype)
+    python2 = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L, 4L), }"
+    entries["python2.npy"] = array_of(python2, CUBE.astype("<f4").tobytes())
+    (FILES / "spelled.npz").write_bytes(archive(entries))
+    odd = {
+        "text.npy": npy(np.array(["left", "alone"])),
+        "w.npy": npy(CUBE.astype("<f4")),
+        "records.npy": npy(np.zeros(2, [("a", "<f4"), ("b", ">i2", (2,))])),
+        "notes.txt": b"no array",
+        "columns.npy": npy(np.asfortranarray(CUBE.astype(">f8"))),
+    }
+    (FILES / "odd.npz").write_bytes(archive(odd))
     arrays = {
         "cube": CUBE.astype("<f4"),
         "half": CUBE.astype(">f2"),
@@ -81,6 +122,10 @@ def good_safetensors():
     (FILES / "narrow.safetensors").write_bytes(serialize(narrow, {"made by": "a test"}))
     every = narrow | {"f64": spec("float64", CUBE)}
     (FILES / "all.safetensors").write_bytes(serialize(every))
+    names = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+    integers = {name: (COUNT - 11 if name[0] == "i" else COUNT).astype(name) for name in names}
+    integers["bool"] = COUNT % 3 == 0
+    (FILES / "integers.safetensors").write_bytes(save(integers, {"format": "pt", "made by": "a test"}))
     (FILES / "nothing.safetensors").write_bytes(serialize({}))
 
 
@@ -116,8 +161,13 @@ def broken_safetensors():
     put("name_twice", tensors_of(b'{"a":' + twice + b',"a":' + twice + b"}", b"\0" * 12))
     overlap = json.dumps({"a": tensor(), "b": tensor()}).encode()
     put("tensors_overlap", tensors_of(overlap, b"\0" * 12))
-    put("dtype_i64", save({"a": np.arange(3)}))
-    put("dtype_bool", save({"a": np.array([True])}))
+    put("git_lfs_pointer", POINTER)
+    put("python_pickle", pickle.dumps({"a": [1.0]}))
+    put("dtype_f8", one(dtype="F8_E4M3", data=b"\0" * 3, data_offsets=[0, 3]))
+    # Three tensors for three reasons, and one that is fine.
+    reasons = {"c": np.array([1j], "<c8"), "fine": CUBE, "int": np.array([0, 2**53]), "nan": np.array([np.nan])}
+    put("every_reason", save(reasons))
+    put("fourteen_reasons", save({f"{n:02}": np.array([1j], "<c8") for n in range(14)}))
     put("dtype_unknown", one(dtype="F12"))
     cube = CUBE.astype("<f4").copy()
     cube[1, 0, 2] = np.nan
@@ -153,8 +203,10 @@ def broken_arrays():
     put("shape_overflows", shape(b"(4294967296, 4294967296)"))
     put("shape_overflows_then_zero", shape(b"(4294967296, 4294967296, 0)"))
     put("shape_not_numbers", shape(b"('a',)"))
-    put("dtype_int", npy(np.arange(3)))
-    put("dtype_bool", npy(np.array([True])))
+    put("git_lfs_pointer", POINTER)
+    put("safetensors", save({"a": np.arange(3, dtype="<f4")}))
+    put("integer_of_2_53", npy(np.array([0, 1 - 2**53, -(2**53)])))
+    put("integer_of_2_64", npy(np.array([2**64 - 1], ">u8")))
     put("dtype_complex", npy(np.array([1j])))
     put("dtype_f128", npy(np.array([1], np.longdouble)))
     put("dtype_text", npy(np.array(["a"])))
@@ -184,7 +236,12 @@ def broken_archives():
     put("compression_unknown", archive({"a.npy": one}, zipfile.ZIP_BZIP2))
     put("name_twice", twice(archive({"a.npy": one, "b.npy": one})))
     put("entries_overlap", overlapping(one))
-    put("dtype_int", archive({"a.npy": npy(np.arange(3))}))
+    put("git_lfs_pointer", POINTER)
+    put("html_page", b"\n<!DOCTYPE html><title>Sign in</title>")
+    put("gzip_archive", gzip.compress(good, mtime=0))
+    put("pytorch_checkpoint", archive({"archive/data.pkl": pickle.dumps({}), "archive/data/0": bytes(8)}))
+    # Both are numpy's "a.npy".
+    put("name_with_and_without_ending", archive({"a": one, "a.npy": one}))
     cube = CUBE.copy()
     cube[0, 1, 3] = np.nan
     put("nan", archive({"a.npy": one, "b.npy": npy(cube)}))

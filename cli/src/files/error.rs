@@ -1,9 +1,9 @@
 //! What can be wrong with a file, and what to change.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Dtype;
+use super::{Dtype, Refused};
 
 /// Why a file was not read or not written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -94,29 +94,23 @@ pub enum FileError {
         /// The name.
         tensor: String,
     },
-    /// Not a float of 16, 32 or 64 bits.
-    #[error("{}: tensor {tensor:?} has dtype {dtype}; convert it to f16, bf16, f32 or f64, or leave it out", path.display())]
-    UnsupportedDtype {
+    /// Tensors that cannot be averaged, all of them.
+    #[error("{}: {}. Only finite floats, integers below 2^53 and bools are averaged: convert {}, or leave {} alone with --skip", path.display(), listed(tensors), it(tensors), it(tensors))]
+    Refused {
         /// The file.
         path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The dtype as the file writes it.
-        dtype: String,
+        /// The tensors.
+        tensors: Vec<Refused>,
     },
-    /// NaN or an infinity.
-    #[error("{}: tensor {tensor:?}: element {flat} (index {index:?}) is {value}; only finite values can be summed", path.display())]
-    NonFinite {
+    /// The file is of another kind than its name says.
+    #[error("{} is {kind}: {advice}", path.display())]
+    WrongKind {
         /// The file.
         path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Position in the tensor, counted in row-major order.
-        flat: usize,
-        /// The same position, one number per dimension.
-        index: Vec<usize>,
-        /// The value.
-        value: f64,
+        /// What it is.
+        kind: &'static str,
+        /// What to do.
+        advice: &'static str,
     },
     /// More elements than this machine can address or hold.
     #[error("{}: tensor {tensor:?} has shape {shape:?}, more than this machine can hold", path.display())]
@@ -178,6 +172,19 @@ pub enum FileError {
         /// The dtype there.
         dtype_b: Dtype,
     },
+    /// A pattern for tensors stands for none.
+    #[error(
+        "{option} {pattern:?} matches no tensor; name tensors as the files do, or with * for a part of the name"
+    )]
+    NoSuchTensor {
+        /// The option that it was given with.
+        option: &'static str,
+        /// The pattern.
+        pattern: String,
+    },
+    /// Nothing is left to average.
+    #[error("--skip leaves no tensor to average; name fewer")]
+    AllSkipped,
     /// The caller's values do not fill the layout.
     #[error("cannot write {}: {have} values for a layout of {need} elements", path.display())]
     WrongNumberOfValues {
@@ -196,13 +203,27 @@ pub enum FileError {
         /// Tensors in the layout.
         tensors: usize,
     },
-    /// numpy has no bf16.
-    #[error("cannot write {}: tensor {tensor:?} is bf16, which numpy files cannot hold; name the output .safetensors", path.display())]
-    NoBf16 {
+    /// The output's format has no such dtype.
+    #[error("cannot write {}: tensor {tensor:?} is {dtype}, which .{} files cannot hold; name the output .{other}", path.display(), ending(path))]
+    CannotHold {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
+        /// Its dtype.
+        dtype: String,
+        /// The ending of a format that can.
+        other: &'static str,
+    },
+    /// A name that no entry of an archive can have, or that another tensor's entry has.
+    #[error("cannot write {}: an .npz cannot hold a tensor called {tensor:?}{because}; rename it, or name the output .safetensors", path.display())]
+    NotAnEntry {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Why, if that is not plain.
+        because: String,
     },
     /// A tensor called `__metadata__`.
     #[error("cannot write {}: a safetensors file cannot have a tensor called \"__metadata__\"; rename it, or name the output .npz", path.display())]
@@ -226,4 +247,24 @@ pub enum FileError {
         /// The tensor's dtype.
         dtype: Dtype,
     },
+}
+
+/// How many tensors a message names.
+const SHOWN: usize = 8;
+
+fn listed(tensors: &[Refused]) -> String {
+    let shown: Vec<_> = tensors.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = match tensors.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    shown.join("; ") + &more
+}
+
+fn it(tensors: &[Refused]) -> &'static str {
+    if tensors.len() == 1 { "it" } else { "them" }
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map_or_else(String::new, |it| it.to_string_lossy().to_ascii_lowercase())
 }

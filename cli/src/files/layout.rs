@@ -1,11 +1,11 @@
 //! Names, shapes and dtypes: what all clients of a round must agree on.
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::FileError;
+use super::{Dtype, FileError, Skipped};
 
 /// How an update is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,41 +32,6 @@ impl Format {
             Some("npz") => Ok(Self::Npz),
             _ => Err(FileError::UnknownFormat { path: path.into() }),
         }
-    }
-}
-
-/// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// IEEE 754 half precision.
-    F16,
-    /// The upper half of an f32.
-    Bf16,
-    /// IEEE 754 single precision.
-    F32,
-    /// IEEE 754 double precision.
-    F64,
-}
-
-impl Dtype {
-    /// Bytes of one element.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        })
     }
 }
 
@@ -103,32 +68,56 @@ impl TensorSpec {
     }
 }
 
-/// All tensors of an update, sorted by name, each name once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All tensors of an update, sorted by name, each name once; and what a file holds beside them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     format: Format,
     tensors: Vec<TensorSpec>,
     elements: usize,
+    extras: Extras,
+}
+
+/// What is not averaged, and goes from the first file into the mean's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Extras {
+    /// All names in the order of the file; sorted where the format has no order.
+    pub(super) order: Vec<String>,
+    /// Tensors that are left alone, sorted by name.
+    pub(super) skipped: Vec<Skipped>,
+    /// The `__metadata__` of a safetensors file.
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 impl Layout {
-    /// Sorts the tensors by name and checks that they can be told apart and counted; `path` is for the error.
+    /// Sorts the tensors by name and checks that they can be told apart and counted; `path` is for the error. An
+    /// `.npz` is written in the order of `tensors`.
     ///
     /// # Errors
     ///
     /// A name appears twice, or a shape is larger than this machine can address.
-    pub fn new(
+    pub fn new(path: &Path, format: Format, tensors: Vec<TensorSpec>) -> Result<Self, FileError> {
+        let order = tensors.iter().map(|spec| spec.name.clone()).collect();
+        Self::with(path, format, tensors, Extras { order, ..Extras::default() })
+    }
+
+    pub(super) fn with(
         path: &Path,
         format: Format,
         mut tensors: Vec<TensorSpec>,
+        mut extras: Extras,
     ) -> Result<Self, FileError> {
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
-        if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            let tensor = pair[0].name.clone();
-            return Err(FileError::DuplicateTensor { path: path.into(), tensor });
+        extras.skipped.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut names = extras.order.clone();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(FileError::DuplicateTensor { path: path.into(), tensor: pair[0].clone() });
+        }
+        if format != Format::Npz {
+            extras.order = names;
         }
         let elements = count(path, &tensors)?;
-        Ok(Self { format, tensors, elements })
+        Ok(Self { format, tensors, elements, extras })
     }
 
     /// How the update was stored.
@@ -155,25 +144,63 @@ impl Layout {
         })
     }
 
+    /// The tensors that are not averaged, sorted by name.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.extras.skipped
+    }
+
+    pub(super) fn extras(&self) -> &Extras {
+        &self.extras
+    }
+
+    /// Keeps those entries of the metadata that the other file has, too.
+    pub fn keep_common_metadata(&mut self, other: &Self) {
+        let theirs = &other.extras.metadata;
+        self.extras.metadata.retain(|key, value| theirs.get(key) == Some(value));
+    }
+
     /// Checks that two clients sent the same model, whatever the formats of their files.
     ///
     /// # Errors
     ///
-    /// The first difference, in the order of the names: a missing tensor, a shape, a dtype.
+    /// The first difference, in the order of the names: a missing tensor, a shape, a dtype. A skipped tensor must be in
+    /// both files and may differ.
     pub fn check_same(&self, other: &Self, path_a: &Path, path_b: &Path) -> Result<(), FileError> {
         for (a, b) in self.tensors.iter().zip(&other.tensors) {
             match a.name.cmp(&b.name) {
-                Ordering::Less => return Err(missing(a, path_a, path_b)),
-                Ordering::Greater => return Err(missing(b, path_b, path_a)),
+                Ordering::Less => return Err(missing(&a.name, path_a, path_b)),
+                Ordering::Greater => return Err(missing(&b.name, path_b, path_a)),
                 Ordering::Equal => check_same_tensor(a, b, path_a, path_b)?,
             }
         }
         let common = self.tensors.len().min(other.tensors.len());
         match (self.tensors.get(common), other.tensors.get(common)) {
-            (Some(extra), _) => Err(missing(extra, path_a, path_b)),
-            (_, Some(extra)) => Err(missing(extra, path_b, path_a)),
-            _ => Ok(()),
+            (Some(extra), _) => Err(missing(&extra.name, path_a, path_b)),
+            (_, Some(extra)) => Err(missing(&extra.name, path_b, path_a)),
+            _ => self.check_same_skipped(other, path_a, path_b),
         }
+    }
+
+    fn check_same_skipped(
+        &self,
+        other: &Self,
+        path_a: &Path,
+        path_b: &Path,
+    ) -> Result<(), FileError> {
+        let lacks = |there: &Self, one: &Skipped| there.skipped_named(&one.name).is_none();
+        match self.skipped().iter().find(|one| lacks(other, one)) {
+            Some(one) => Err(missing(&one.name, path_a, path_b)),
+            None => match other.skipped().iter().find(|one| lacks(self, one)) {
+                Some(one) => Err(missing(&one.name, path_b, path_a)),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The skipped tensor of this name.
+    pub fn skipped_named(&self, name: &str) -> Option<&Skipped> {
+        let skipped = self.skipped();
+        skipped.binary_search_by(|it| it.name.as_str().cmp(name)).ok().map(|at| &skipped[at])
     }
 }
 
@@ -192,9 +219,9 @@ fn count(path: &Path, tensors: &[TensorSpec]) -> Result<usize, FileError> {
     })
 }
 
-fn missing(spec: &TensorSpec, present: &Path, absent: &Path) -> FileError {
+fn missing(tensor: &str, present: &Path, absent: &Path) -> FileError {
     FileError::TensorMissing {
-        tensor: spec.name.clone(),
+        tensor: tensor.into(),
         present: present.into(),
         absent: absent.into(),
     }

@@ -1,8 +1,9 @@
 //! One client's update from a file, and the mean of a round back into one.
 //!
-//! Three formats, told apart by the file's name: `.safetensors`, `.npy` and `.npz`. Tensors hold f16, bf16, f32 or
-//! f64; any other dtype is refused by name, and so is a value that is not finite. An update is one flat vector, its
-//! tensors in the order of their names and each in row-major order, whatever the file's own order is.
+//! Three formats, told apart by the file's name: `.safetensors`, `.npy` and `.npz`. Tensors hold floats, integers or
+//! bools of up to 64 bits. Any other dtype is refused by name, and so is a value that is not finite or an integer of 2^53
+//! or more; [`Skip`] leaves such tensors alone. An update is one flat vector, its tensors in the order of their names and
+//! each in row-major order, whatever the file's own order is.
 //!
 //! Nothing a file says is believed before it is checked against the file's length. Values are read in small pieces,
 //! so that reading needs little more memory than the values themselves; only an `.npz` can expand, by at most
@@ -25,11 +26,17 @@
 //! # }
 //! ```
 
+mod contents;
+mod dtype;
 mod error;
+mod kind;
 mod layout;
 mod npy;
 mod npz;
+mod pattern;
+mod refused;
 mod safetensors;
+mod skipped;
 mod stored;
 mod values;
 
@@ -37,8 +44,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
+pub use dtype::Dtype;
 pub use error::FileError;
-pub use layout::{Dtype, Format, Layout, TensorSpec};
+pub use layout::{Format, Layout, TensorSpec};
+pub use pattern::{Pattern, Skip};
+pub use refused::{Reason, Refused};
+pub use skipped::Skipped;
 use tempfile::NamedTempFile;
 pub use values::Values;
 
@@ -55,33 +66,59 @@ pub struct Update {
 ///
 /// # Errors
 ///
-/// The file is unreadable, is not what its name says, or holds a tensor whose dtype is not a float.
+/// The file is unreadable, is not what its name says, or holds tensors whose dtypes cannot be averaged.
 pub fn read_layout(path: &Path) -> Result<Layout, FileError> {
-    match Format::of(path)? {
-        Format::Safetensors => safetensors::read_layout(path),
-        Format::Npy => npy::read_layout(path),
-        Format::Npz => npz::read_layout(path),
-    }
+    let skip = Skip::default();
+    let (layout, refused) = match format_of(path)? {
+        Format::Safetensors => safetensors::read_layout(path, &skip),
+        Format::Npy => npy::read_layout(path, &skip),
+        Format::Npz => npz::read_layout(path, &skip),
+    }?;
+    settle(path, refused).map(|()| layout)
 }
 
 /// Reads a file whole.
 ///
 /// # Errors
 ///
-/// As [`read_layout`]; also when a value is not finite or the file is cut short.
+/// As [`read_layout`]; also when values cannot be summed or the file is cut short.
 pub fn read(path: &Path) -> Result<Update, FileError> {
-    match Format::of(path)? {
-        Format::Safetensors => safetensors::read(path),
-        Format::Npy => npy::read(path),
-        Format::Npz => npz::read(path),
+    read_skipping(path, &Skip::default())
+}
+
+/// Reads a file whole, where some tensors are not to be averaged and may have any dtype.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_skipping(path: &Path, skip: &Skip) -> Result<Update, FileError> {
+    let (update, refused) = match format_of(path)? {
+        Format::Safetensors => safetensors::read(path, skip),
+        Format::Npy => npy::read(path, skip),
+        Format::Npz => npz::read(path, skip),
+    }?;
+    settle(path, refused).map(|()| update)
+}
+
+/// All that is wrong with the tensors, at once.
+fn settle(path: &Path, tensors: Vec<Refused>) -> Result<(), FileError> {
+    if tensors.is_empty() { Ok(()) } else { Err(FileError::Refused { path: path.into(), tensors }) }
+}
+
+/// The format of a file to read. Where its name does not tell, its first bytes may tell what it is.
+fn format_of(path: &Path) -> Result<Format, FileError> {
+    let format = Format::of(path);
+    if let (Err(_), Ok(file)) = (&format, File::open(path)) {
+        kind::check(path, &file, None)?;
     }
+    format
 }
 
 /// Writes values under the names, shapes and dtypes of `layout`, in the format that the path's extension asks for.
 ///
 /// Values are rounded to the nearest, ties to even. The file appears whole or not at all: it is written beside its
-/// final place and renamed. Byte order is little-endian and arrays are row-major, whatever the inputs were. The
-/// free-form metadata of a safetensors input is not carried over, since it may say something about one client.
+/// final place and renamed. Byte order is little-endian and arrays are row-major, whatever the inputs were. Skipped
+/// tensors are written as the layout's file has them, and so is the free-form metadata of a safetensors file.
 ///
 /// # Errors
 ///
@@ -157,24 +194,33 @@ fn check_fits(
 }
 
 fn check_layout(path: &Path, format: Format, layout: &Layout) -> Result<(), FileError> {
-    if format == Format::Npy && layout.tensors().len() != 1 {
-        return Err(FileError::NotOneArray { path: path.into(), tensors: layout.tensors().len() });
+    let tensors = layout.extras().order.len();
+    if format == Format::Npy && tensors != 1 {
+        return Err(FileError::NotOneArray { path: path.into(), tensors });
     }
-    match layout.tensors().iter().find(|t| t.dtype == Dtype::Bf16) {
-        Some(spec) if format != Format::Safetensors => {
-            Err(FileError::NoBf16 { path: path.into(), tensor: spec.name.clone() })
+    if let Some((tensor, dtype)) = foreign(format, layout) {
+        let other = if format == Format::Safetensors { "npz" } else { "safetensors" };
+        return Err(FileError::CannotHold { path: path.into(), tensor, dtype, other });
+    }
+    match format {
+        Format::Npz => npz::check_names(path, layout),
+        Format::Safetensors
+            if layout.extras().order.iter().any(|it| it == safetensors::METADATA) =>
+        {
+            Err(FileError::ReservedName { path: path.into() })
         }
-        _ => check_name(path, format, layout),
+        Format::Npy | Format::Safetensors => Ok(()),
     }
 }
 
-/// In safetensors one name is not a tensor's.
-fn check_name(path: &Path, format: Format, layout: &Layout) -> Result<(), FileError> {
-    let taken = layout.tensors().iter().any(|t| t.name == "__metadata__");
-    if taken && format == Format::Safetensors {
-        return Err(FileError::ReservedName { path: path.into() });
-    }
-    Ok(())
+/// The first tensor whose dtype the format lacks.
+fn foreign(format: Format, layout: &Layout) -> Option<(String, String)> {
+    let bf16 = layout.tensors().iter().find(|it| it.dtype == Dtype::Bf16);
+    let bf16 = bf16.filter(|_| format != Format::Safetensors);
+    let averaged = bf16.map(|it| (it.name.clone(), it.dtype.to_string()));
+    let skipped =
+        || layout.skipped().iter().find_map(|it| Some((it.name.clone(), it.foreign_to(format)?)));
+    averaged.or_else(skipped)
 }
 
 fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
@@ -187,8 +233,8 @@ fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Opens a file that must be a plain one, and tells its length.
-fn open(path: &Path) -> Result<(File, u64), FileError> {
+/// Opens a file that must be a plain one of this format, and tells its length.
+fn open(path: &Path, format: Format) -> Result<(File, u64), FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.into(), source };
     // Looked at before opening, since opening a pipe would wait for its other end.
     let kind = std::fs::metadata(path).map_err(unreadable)?;
@@ -197,5 +243,6 @@ fn open(path: &Path) -> Result<(File, u64), FileError> {
     }
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
+    kind::check(path, &file, Some(format))?;
     Ok((file, length))
 }

@@ -9,8 +9,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::stored::{Stored, malformed, unreadable, unwritable, write_tensor};
-use super::{Dtype, FileError, Format, Layout, TensorSpec, Update, Values, open};
+use super::contents::{Contents, Found, Tensor};
+use super::skipped::Content;
+use super::stored::{Stored, malformed, read_bytes, unreadable, unwritable, write_tensor};
+use super::{
+    Dtype, FileError, Format, Layout, Reason, Refused, Skip, Skipped, TensorSpec, Update, Values,
+    open,
+};
 
 /// What `numpy.savez` calls an array without a name.
 const NAME: &str = "arr_0";
@@ -23,17 +28,19 @@ const HEADER_LIMIT: u64 = 65_535;
 /// Where numpy aligns the elements.
 const ALIGNMENT: usize = 64;
 
-pub(super) fn read_layout(path: &Path) -> Result<Layout, FileError> {
-    let (stored, _) = open_array(path)?;
-    Layout::new(path, Format::Npy, vec![stored.spec])
+pub(super) fn read_layout(path: &Path, skip: &Skip) -> Result<Found, FileError> {
+    let (found, _, _) = open_array(path, skip)?;
+    found.layout(path, Format::Npy)
 }
 
-pub(super) fn read(path: &Path) -> Result<Update, FileError> {
-    let (stored, mut reader) = open_array(path)?;
-    let layout = Layout::new(path, Format::Npy, vec![stored.spec.clone()])?;
+pub(super) fn read(path: &Path, skip: &Skip) -> Result<(Update, Vec<Refused>), FileError> {
+    let (found, stored, mut reader) = open_array(path, skip)?;
+    let (layout, mut refused) = found.layout(path, Format::Npy)?;
     let mut values = Values::empty_for(&layout);
-    stored.read_into(&mut values, path, &mut reader)?;
-    Ok(Update { layout, values })
+    if let Some(stored) = stored {
+        refused.extend(stored.read_into(&mut values, path, &mut reader)?);
+    }
+    Ok((Update { layout, values }, refused))
 }
 
 pub(super) fn write(
@@ -42,41 +49,67 @@ pub(super) fn write(
     layout: &Layout,
     values: &Values,
 ) -> Result<(), FileError> {
-    layout.ranges().try_for_each(|(spec, range)| {
-        writer.write_all(&header_of(spec)).map_err(|e| unwritable(path, e))?;
-        write_tensor(path, writer, spec, range, values)
-    })
+    layout.in_order().try_for_each(|tensor| write_array(path, writer, &tensor, values))
 }
 
-/// Reads a header from a stream of `length` bytes and checks that the elements fill the rest.
+/// Writes one array with its header.
+pub(super) fn write_array(
+    path: &Path,
+    writer: &mut impl Write,
+    tensor: &Tensor<'_>,
+    values: &Values,
+) -> Result<(), FileError> {
+    let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(|e| unwritable(path, e));
+    match tensor {
+        Tensor::Averaged(spec, range) => {
+            put(&header_of(&spec.shape, spec.dtype))?;
+            write_tensor(path, writer, spec, range.clone(), values)
+        }
+        Tensor::Skipped(skipped) => match &skipped.content {
+            Content::Known { shape, dtype, bytes } => {
+                put(&header_of(shape, *dtype)).and_then(|()| put(bytes))
+            }
+            Content::Numpy { entry, .. } => put(entry),
+            // `check_writable` has refused it.
+            Content::Safetensors { bytes, .. } => put(bytes),
+        },
+    }
+}
+
+/// Whether a file or an entry starts as an array does.
+pub(super) fn is_array(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+/// Reads a header from a stream of `length` bytes and checks that the elements fill the rest. An array of a dtype that
+/// cannot be averaged is told, and its length is not checked.
 pub(super) fn read_header(
     path: &Path,
     name: &str,
     reader: &mut impl Read,
     length: u64,
-) -> Result<Stored, FileError> {
+) -> Result<Result<Stored, Refused>, FileError> {
     let (text, before_data) = header_text(path, reader, length)?;
     let header: Header = serde_json::from_str(&as_json(&text))
         .map_err(|e| malformed(path, format!("the header of {name:?}: {e}")))?;
-    let stored = header.into_stored(path, name)?;
+    let stored = match header.into_stored(name) {
+        Ok(stored) => stored,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let bytes = stored.spec.checked_bytes().ok_or_else(|| too_large(path, &stored.spec))?;
     let declared = before_data.saturating_add(bytes as u64);
     if declared != length {
         return Err(FileError::WrongLength { path: path.into(), declared, found: length });
     }
-    Ok(stored)
+    Ok(Ok(stored))
 }
 
 /// The header that numpy would write, all lengths told.
-pub(super) fn header_of(spec: &TensorSpec) -> Vec<u8> {
-    let extents: Vec<_> = spec.shape.iter().map(ToString::to_string).collect();
+fn header_of(shape: &[usize], dtype: Dtype) -> Vec<u8> {
+    let extents: Vec<_> = shape.iter().map(ToString::to_string).collect();
     // A tuple of one has a comma, too.
     let extents = extents.join(", ") + if extents.len() == 1 { "," } else { "" };
-    let descr = match spec.dtype {
-        Dtype::F16 | Dtype::Bf16 => "<f2",
-        Dtype::F32 => "<f4",
-        Dtype::F64 => "<f8",
-    };
+    let descr = dtype.numpy();
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
     let start = MAGIC.len() + 2 + size_of::<u32>();
     let padded = (start + text.len() + 1).next_multiple_of(ALIGNMENT) - start;
@@ -85,10 +118,19 @@ pub(super) fn header_of(spec: &TensorSpec) -> Vec<u8> {
     [MAGIC, &[2, 0], &length, line.as_bytes()].concat()
 }
 
-fn open_array(path: &Path) -> Result<(Stored, BufReader<File>), FileError> {
-    let (file, length) = open(path)?;
+type Opened = (Contents, Option<Stored>, BufReader<File>);
+
+fn open_array(path: &Path, skip: &Skip) -> Result<Opened, FileError> {
+    let (file, length) = open(path, Format::Npy)?;
     let mut reader = BufReader::new(file);
-    Ok((read_header(path, NAME, &mut reader, length)?, reader))
+    let mut contents = Contents::default();
+    if skip.matches(NAME) {
+        contents.add_skipped(Skipped::numpy(path, NAME, read_bytes(path, &mut reader, length)?)?);
+        return Ok((contents, None, reader));
+    }
+    let stored = read_header(path, NAME, &mut reader, length)?;
+    contents.add(NAME, stored.as_ref().map(|it| it.spec.clone()).map_err(Clone::clone));
+    Ok((contents, stored.ok(), reader))
 }
 
 /// The header's text, and how many bytes there are up to its end.
@@ -112,7 +154,11 @@ fn header_text(
     }
     let mut text = vec![0; declared as usize];
     reader.read_exact(&mut text).map_err(|e| unreadable(path, e))?;
-    let text = String::from_utf8(text).map_err(|_| malformed(path, "the header is not text"))?;
+    let mut text =
+        String::from_utf8(text).map_err(|_| malformed(path, "the header is not text"))?;
+    if version < 3 {
+        text = without_long_marks(&text);
+    }
     Ok((text, start + declared))
 }
 
@@ -120,6 +166,18 @@ fn read_array<const N: usize>(path: &Path, reader: &mut impl Read) -> Result<[u8
     let mut bytes = [0; N];
     reader.read_exact(&mut bytes).map_err(|e| unreadable(path, e))?;
     Ok(bytes)
+}
+
+/// Python 2 wrote a long integer with an L: `(3L, 4L)`.
+fn without_long_marks(text: &str) -> String {
+    let (mut quoted, mut before) = (false, ' ');
+    let keep = |c: &char| {
+        quoted ^= *c == '\'';
+        let mark = *c == 'L' && before.is_ascii_digit() && !quoted;
+        before = *c;
+        !mark
+    };
+    text.chars().filter(keep).collect()
 }
 
 /// The same dictionary in JSON. No name or dtype that we accept has a space, so that spaces carry nothing.
@@ -145,23 +203,18 @@ struct Header {
 }
 
 impl Header {
-    fn into_stored(self, path: &Path, name: &str) -> Result<Stored, FileError> {
-        let (dtype, big_endian) = match self.descr.as_str() {
-            Some("<f2") => (Dtype::F16, false),
-            Some(">f2") => (Dtype::F16, true),
-            Some("<f4") => (Dtype::F32, false),
-            Some(">f4") => (Dtype::F32, true),
-            Some("<f8") => (Dtype::F64, false),
-            Some(">f8") => (Dtype::F64, true),
-            _ => return Err(unsupported(path, name, &self.descr)),
-        };
+    fn into_stored(self, name: &str) -> Result<Stored, Refused> {
+        let known = self.descr.as_str().and_then(Dtype::from_numpy);
+        let (dtype, big_endian) = known.ok_or_else(|| unsupported(name, &self.descr))?;
         let spec = TensorSpec { name: name.into(), shape: self.shape, dtype };
         Ok(Stored { spec, big_endian, column_major: self.fortran_order })
     }
 }
 
-fn unsupported(path: &Path, name: &str, descr: &serde_json::Value) -> FileError {
-    FileError::UnsupportedDtype { path: path.into(), tensor: name.into(), dtype: descr.to_string() }
+/// The start of a long list of fields is enough.
+fn unsupported(name: &str, descr: &serde_json::Value) -> Refused {
+    let dtype: String = descr.to_string().chars().take(60).collect();
+    Refused { tensor: name.into(), reason: Reason::Dtype(dtype) }
 }
 
 fn too_large(path: &Path, spec: &TensorSpec) -> FileError {

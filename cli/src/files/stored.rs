@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 
-use super::{FileError, TensorSpec, Values, values};
+use super::{FileError, Reason, Refused, TensorSpec, Values, values};
 
 /// Elements held as bytes at a time: enough to make system calls rare, little beside any model.
 const PIECE: usize = 8192;
@@ -18,20 +18,21 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Appends the tensor's values, read from where `reader` stands.
+    /// Appends the tensor's values, read from where `reader` stands; tells the first one that cannot be summed.
     pub(super) fn read_into(
         &self,
         values: &mut Values,
         path: &Path,
         reader: &mut impl Read,
-    ) -> Result<(), FileError> {
+    ) -> Result<Option<Refused>, FileError> {
         let start = values.len();
         values.reserve(self.spec.elements()).ok_or_else(|| self.too_large(path))?;
         self.read_pieces(values, reader).map_err(|e| unreadable(path, e))?;
         if self.column_major {
             values.transpose_from(start, &self.spec.shape);
         }
-        values.non_finite_from(start).map_or(Ok(()), |found| Err(self.non_finite(path, found)))
+        let unfit = values.unfit_from(start, self.spec.dtype);
+        Ok(unfit.map(|(flat, value)| self.refused(flat, value)))
     }
 
     fn read_pieces(&self, values: &mut Values, reader: &mut impl Read) -> io::Result<()> {
@@ -52,10 +53,26 @@ impl Stored {
         FileError::TooLarge { path: path.into(), tensor: name, shape }
     }
 
-    fn non_finite(&self, path: &Path, (flat, value): (usize, f64)) -> FileError {
+    fn refused(&self, flat: usize, value: f64) -> Refused {
         let (tensor, index) = (self.spec.name.clone(), self.spec.index(flat));
-        FileError::NonFinite { path: path.into(), tensor, flat, index, value }
+        let reason = if value.is_finite() {
+            Reason::LargeInteger { flat, index }
+        } else {
+            Reason::NonFinite { flat, index, value }
+        };
+        Refused { tensor, reason }
     }
+}
+
+/// Reads `len` bytes and no more. Memory grows with what is there, and not with what is declared.
+pub(super) fn read_bytes(
+    path: &Path,
+    reader: &mut impl Read,
+    len: u64,
+) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    reader.take(len).read_to_end(&mut bytes).map_err(|e| unreadable(path, e))?;
+    if bytes.len() as u64 == len { Ok(bytes) } else { Err(malformed(path, "it ends too early")) }
 }
 
 /// Writes one tensor, whose values are those in `range`.

@@ -7,22 +7,25 @@ use half::{bf16, f16};
 
 use super::{Dtype, Layout};
 
-/// The values of an update: f64 if any of its tensors is, else f32, which holds f16 and bf16 exactly.
+/// The values of an update: f32 if that holds all its dtypes exactly, else f64.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// No tensor is wider than f32.
+    /// No tensor is wider than f32, nor an integer of 32 bits or more.
     F32(Vec<f32>),
-    /// Some tensor is f64.
+    /// Some tensor is.
     F64(Vec<f64>),
 }
+
+/// Every integer below this has an f64 of its own.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Values {
     /// No values yet, of the kind that the layout needs.
     pub(super) fn empty_for(layout: &Layout) -> Self {
-        if layout.tensors().iter().any(|t| t.dtype == Dtype::F64) {
-            return Self::F64(Vec::new());
+        if layout.tensors().iter().all(|t| t.dtype.fits_f32()) {
+            return Self::F32(Vec::new());
         }
-        Self::F32(Vec::new())
+        Self::F64(Vec::new())
     }
 
     /// How many values there are.
@@ -73,6 +76,15 @@ impl Values {
             Dtype::Bf16 => self.push_all(bytes, big_endian, |b| bf16::from_le_bytes(b).to_f64()),
             Dtype::F32 => self.push_all(bytes, big_endian, |b| f32::from_le_bytes(b).into()),
             Dtype::F64 => self.push_all(bytes, big_endian, f64::from_le_bytes),
+            Dtype::I8 => self.push_all(bytes, big_endian, |b| i8::from_le_bytes(b).into()),
+            Dtype::I16 => self.push_all(bytes, big_endian, |b| i16::from_le_bytes(b).into()),
+            Dtype::I32 => self.push_all(bytes, big_endian, |b| i32::from_le_bytes(b).into()),
+            Dtype::I64 => self.push_all(bytes, big_endian, |b| i64::from_le_bytes(b) as f64),
+            Dtype::U8 => self.push_all(bytes, big_endian, |[b]| b.into()),
+            Dtype::U16 => self.push_all(bytes, big_endian, |b| u16::from_le_bytes(b).into()),
+            Dtype::U32 => self.push_all(bytes, big_endian, |b| u32::from_le_bytes(b).into()),
+            Dtype::U64 => self.push_all(bytes, big_endian, |b| u64::from_le_bytes(b) as f64),
+            Dtype::Bool => self.push_all(bytes, big_endian, |[b]| f64::from(u8::from(b != 0))),
         }
     }
 
@@ -105,20 +117,24 @@ impl Values {
         }
     }
 
-    /// The first value from `start` on that is NaN or infinite, and its distance from `start`.
-    pub(super) fn non_finite_from(&self, start: usize) -> Option<(usize, f64)> {
+    /// The first value from `start` on that cannot be summed, and its distance from `start`: NaN, an infinity, or of an
+    /// integer one that f64 may have rounded.
+    pub(super) fn unfit_from(&self, start: usize, dtype: Dtype) -> Option<(usize, f64)> {
+        let unfit = |x: f64| !x.is_finite() || (!dtype.is_float() && x.abs() >= EXACT);
         match self {
-            Self::F32(v) => first_non_finite(v[start..].iter().map(|&x| f64::from(x))),
-            Self::F64(v) => first_non_finite(v[start..].iter().copied()),
+            Self::F32(v) => first(v[start..].iter().map(|&x| f64::from(x)), unfit),
+            Self::F64(v) => first(v[start..].iter().copied(), unfit),
         }
     }
 }
 
-/// The little-endian bytes of `values` in `dtype`, rounded to the nearest, ties to even.
+/// The little-endian bytes of `values` in `dtype`, rounded to the nearest, ties to even. A bool is true from one half on.
+///
+/// A mean of integers leaves their range only by the error of the sum, so that it is put back to the nearest.
 ///
 /// # Errors
 ///
-/// The position of the first value that `dtype` has no finite number for.
+/// The position of the first value that `dtype` has no finite number for, or that is not finite.
 pub(super) fn encode(values: &[f64], dtype: Dtype) -> Result<Vec<u8>, usize> {
     match dtype {
         Dtype::F16 => encode_all(values, |x| {
@@ -134,7 +150,21 @@ pub(super) fn encode(values: &[f64], dtype: Dtype) -> Result<Vec<u8>, usize> {
             narrow.is_finite().then(|| narrow.to_le_bytes())
         }),
         Dtype::F64 => encode_all(values, |x| x.is_finite().then(|| x.to_le_bytes())),
+        Dtype::Bool => encode_all(values, |x| x.is_finite().then(|| [u8::from(x >= 0.5)])),
+        Dtype::I8 => encode_all(values, |x| whole(x).map(|x| (x as i8).to_le_bytes())),
+        Dtype::I16 => encode_all(values, |x| whole(x).map(|x| (x as i16).to_le_bytes())),
+        Dtype::I32 => encode_all(values, |x| whole(x).map(|x| (x as i32).to_le_bytes())),
+        Dtype::I64 => encode_all(values, |x| whole(x).map(|x| (x as i64).to_le_bytes())),
+        Dtype::U8 => encode_all(values, |x| whole(x).map(|x| (x as u8).to_le_bytes())),
+        Dtype::U16 => encode_all(values, |x| whole(x).map(|x| (x as u16).to_le_bytes())),
+        Dtype::U32 => encode_all(values, |x| whole(x).map(|x| (x as u32).to_le_bytes())),
+        Dtype::U64 => encode_all(values, |x| whole(x).map(|x| (x as u64).to_le_bytes())),
     }
+}
+
+/// The nearest whole number. The cast that follows keeps it in the dtype's range.
+fn whole(x: f64) -> Option<f64> {
+    x.is_finite().then(|| x.round_ties_even())
 }
 
 fn encode_all<const N: usize>(
@@ -168,6 +198,13 @@ fn transpose<T: Copy>(tensor: &mut [T], shape: &[usize]) {
     }
 }
 
+/// The row-major bytes of a column-major tensor whose elements have `width` bytes.
+pub(super) fn transposed(bytes: &[u8], width: usize, shape: &[usize]) -> Vec<u8> {
+    let elements = bytes.len() / width;
+    let element = |flat| column_major(flat, shape, elements) * width;
+    (0..elements).flat_map(|flat| &bytes[element(flat)..element(flat) + width]).copied().collect()
+}
+
 /// Where column-major order keeps the element that row-major order keeps at `flat`.
 fn column_major(mut flat: usize, shape: &[usize], elements: usize) -> usize {
     let (mut at, mut stride) = (0, elements);
@@ -179,8 +216,8 @@ fn column_major(mut flat: usize, shape: &[usize], elements: usize) -> usize {
     at
 }
 
-fn first_non_finite(mut values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
-    values.by_ref().enumerate().find(|(_, x)| !x.is_finite())
+fn first(values: impl Iterator<Item = f64>, unfit: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
+    values.enumerate().find(|&(_, x)| unfit(x))
 }
 
 #[cfg(test)]

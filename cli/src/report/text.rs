@@ -62,12 +62,33 @@ impl Report {
         for FalseShare { holder, owner } in &self.false_shares {
             let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
         }
+        self.describe_left_alone(text);
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());
         }
         let _ = writeln!(text, "{}", self.costs());
         if let Some(check) = &self.check {
             let _ = writeln!(text, "{}", sentence(check));
+        }
+    }
+}
+
+impl Report {
+    fn describe_left_alone(&self, text: &mut String) {
+        let named = |differs: bool| -> Vec<String> {
+            let chosen = self.left_alone.iter().filter(|it| it.differs == differs);
+            chosen.map(|it| format!("{:?}", it.tensor)).collect()
+        };
+        let (equal, differing) = (named(false), named(true));
+        if !equal.is_empty() {
+            let _ = writeln!(text, "Not averaged, and equal in all files: {}.", list(&equal));
+        }
+        if !differing.is_empty() {
+            let tensors = list(&differing);
+            let _ = writeln!(
+                text,
+                "Not averaged, and as in the first file, since others differ: {tensors}."
+            );
         }
     }
 }

@@ -1,0 +1,259 @@
+//! `secagg round` over tensors of every kind: what is averaged, what is left alone, and in which order.
+
+#![allow(clippy::float_cmp, reason = "what was rounded to integers is exact")]
+
+mod support;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype as Raw, SafeTensors};
+use secagg_cli::files::{self, Dtype, Format, Layout, TensorSpec, Values};
+use serde_json::Value;
+use support::{data, refusal, report, secagg};
+use tempfile::TempDir;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Clients' files, all of one layout.
+struct Clients {
+    folder: TempDir,
+    paths: Vec<PathBuf>,
+}
+
+impl Clients {
+    fn copies(file: &str, clients: usize) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let extension = Path::new(file).extension().unwrap_or_default();
+        let path = |n| folder.path().join(format!("c{n}")).with_extension(extension);
+        let paths: Vec<_> = (0..clients).map(path).collect();
+        for path in &paths {
+            fs::copy(data(file), path)?;
+        }
+        Ok(Self { folder, paths })
+    }
+
+    /// One file per row of values.
+    fn made(
+        extension: &str,
+        tensors: &[(&str, Dtype)],
+        rows: &[&[f64]],
+    ) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let spec = |&(name, dtype): &(&str, Dtype)| TensorSpec {
+            name: name.into(),
+            shape: vec![rows[0].len() / tensors.len()],
+            dtype,
+        };
+        let mut paths = Vec::new();
+        for (n, row) in rows.iter().enumerate() {
+            let path = folder.path().join(format!("c{n}")).with_extension(extension);
+            let specs = tensors.iter().map(spec).collect();
+            let layout = Layout::new(&path, Format::of(&path)?, specs)?;
+            files::write(&path, &layout, &Values::F64(row.to_vec()))?;
+            paths.push(path);
+        }
+        Ok(Self { folder, paths })
+    }
+
+    /// One safetensors file per list of tensors of any dtype.
+    fn raw(files: &[Vec<(&str, Raw, Vec<u8>)>]) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut paths = Vec::new();
+        for (n, tensors) in files.iter().enumerate() {
+            let path = folder.path().join(format!("c{n}.safetensors"));
+            let view = |(name, dtype, bytes): &'_ (&str, Raw, Vec<u8>)| {
+                let elements = bytes.len() * 8 / dtype.bitsize();
+                (name.to_string(), *dtype, vec![elements], bytes.clone())
+            };
+            let owned: Vec<_> = tensors.iter().map(view).collect();
+            let views = owned.iter().map(|(name, dtype, shape, bytes)| {
+                Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?))
+            });
+            let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+            fs::write(&path, safetensors::serialize(views, None)?)?;
+            paths.push(path);
+        }
+        Ok(Self { folder, paths })
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn round(&self, out: &Path, args: &[&str]) -> Command {
+        let mut command = secagg("round");
+        command.args(&self.paths).arg("--out").arg(out).args(args);
+        command
+    }
+
+    fn done(&self, out: &Path, args: &[&str]) -> Value {
+        let (report, code) = report(&mut self.round(out, args));
+        assert_eq!(code, 0, "{report}");
+        report
+    }
+}
+
+fn names_in(path: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let archive = zip::ZipArchive::new(fs::File::open(path)?)?;
+    Ok(archive
+        .file_names()
+        .map(|it| it.map(std::borrow::Cow::into_owned))
+        .collect::<Result<_, _>>()?)
+}
+
+fn mean_of(path: &Path) -> Result<Vec<f64>, files::FileError> {
+    let values = files::read(path)?.values;
+    Ok(values.widened(0..values.len()))
+}
+
+#[test]
+fn an_archive_keeps_the_order_of_the_first_file() -> Outcome {
+    let clients = Clients::copies("files/twelve.npz", 4)?;
+    let out = clients.out("mean.npz");
+    clients.done(&out, &["--clipping-range", "16", "--check"]);
+    let expected: Vec<_> = (0..12).map(|n| format!("arr_{n}.npy")).collect();
+    assert_eq!(names_in(&out)?, expected);
+    Ok(())
+}
+
+#[test]
+fn metadata_that_all_files_share_comes_out_and_no_other() -> Outcome {
+    let tensor = [1.0_f32; 3].map(f32::to_le_bytes).concat();
+    let clients = Clients::raw(&vec![vec![]; 3])?;
+    for (n, path) in clients.paths.iter().enumerate() {
+        let view = TensorView::new(Raw::F32, vec![3], &tensor)?;
+        let metadata = [("format", "pt"), ("client", ["a", "b", "c"][n]), ("epoch", "3")];
+        let metadata = metadata.map(|(key, value)| (key.into(), value.into()));
+        // The last one lacks an entry.
+        let metadata = metadata.into_iter().take(if n == 2 { 2 } else { 3 }).collect();
+        fs::write(path, safetensors::serialize([("a", view)], Some(metadata))?)?;
+    }
+    let out = clients.out("mean.safetensors");
+    clients.done(&out, &[]);
+    let bytes = fs::read(&out)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes)?;
+    let expected = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
+    assert_eq!(header.metadata(), &Some(expected));
+    Ok(())
+}
+
+#[test]
+fn integers_and_bools_are_averaged_and_rounded() -> Outcome {
+    let tensors = [("count", Dtype::I64), ("flag", Dtype::Bool), ("weight", Dtype::F32)];
+    let rows: [&[f64]; 4] = [
+        &[391.0, -7.0, 1.0, 1.0, 0.25, 1.0],
+        &[391.0, -7.0, 1.0, 0.0, 0.25, 2.0],
+        &[391.0, -8.0, 1.0, 0.0, 0.25, 3.0],
+        &[394.0, -8.0, 0.0, 0.0, 0.25, 6.0],
+    ];
+    for extension in ["safetensors", "npz"] {
+        let clients = Clients::made(extension, &tensors, &rows)?;
+        let out = clients.out("mean").with_extension(extension);
+        clients.done(&out, &["--clipping-range", "400", "--check"]);
+        let mean = mean_of(&out)?;
+        assert_eq!(mean[0], 392.0);
+        assert!(mean[1] == -7.0 || mean[1] == -8.0, "{mean:?}");
+        assert_eq!(mean[2..4], [1.0, 0.0]);
+        assert!((mean[4] - 0.25).abs() < 1e-3 && (mean[5] - 3.0).abs() < 1e-3, "{mean:?}");
+        let layout = files::read_layout(&out)?;
+        let dtypes: Vec<_> = layout.tensors().iter().map(|it| it.dtype).collect();
+        assert_eq!(dtypes, [Dtype::I64, Dtype::Bool, Dtype::F32]);
+    }
+    Ok(())
+}
+
+#[test]
+fn skipped_tensors_have_any_dtype_and_come_out_as_in_the_first_file() -> Outcome {
+    let file = |n: u8| {
+        vec![
+            ("mean", Raw::F32, f32::from(n).to_le_bytes().to_vec()),
+            ("phase", Raw::C64, vec![1; 16]),
+            ("steps", Raw::I64, [n, 0, 0, 0, 0, 0, 0, 0].to_vec()),
+            ("tiny", Raw::F8_E4M3, vec![n; 5]),
+            ("weird", Raw::F32, f32::NAN.to_le_bytes().to_vec()),
+        ]
+    };
+    let clients = Clients::raw(&[file(1), file(2), file(3)])?;
+    let out = clients.out("mean.safetensors");
+    let said = refusal(&mut clients.round(&out, &[]));
+    for part in ["\"phase\" has dtype C64", "\"tiny\" has dtype F8_E4M3", "\"weird\"", "--skip"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let skip = ["--skip", "*t*n*y*", "--skip", "ph*", "--skip", "steps", "--skip", "weird"];
+    let report = clients.done(&out, &skip);
+    let alone =
+        |tensor: &str, differs: bool| serde_json::json!({"tensor": tensor, "differs": differs});
+    let expected =
+        [alone("phase", false), alone("steps", true), alone("tiny", true), alone("weird", false)];
+    assert_eq!(report["left_alone"], Value::from(expected.to_vec()));
+    let bytes = fs::read(&out)?;
+    let tensors = SafeTensors::deserialize(&bytes)?;
+    for (name, dtype, bytes) in &file(1)[1..] {
+        let found = tensors.tensor(name)?;
+        assert_eq!((found.dtype(), found.data()), (*dtype, &bytes[..]), "{name}");
+    }
+    let mean: [u8; 4] = tensors.tensor("mean")?.data().try_into()?;
+    assert!((f32::from_le_bytes(mean) - 2.0).abs() < 1e-4);
+    let words = String::from_utf8(clients.round(&out, &skip).output()?.stdout)?;
+    assert!(words.contains("equal in all files: \"phase\", \"weird\"."), "{words}");
+    assert!(words.contains("others differ: \"steps\", \"tiny\"."), "{words}");
+    Ok(())
+}
+
+/// Arrays that numpy alone has, and an entry that is none.
+#[test]
+fn skipped_entries_of_an_archive_come_out_as_they_were() -> Outcome {
+    let clients = Clients::copies("files/odd.npz", 3)?;
+    let out = clients.out("mean.npz");
+    let skip = ["--skip", "text", "--skip", "records", "--skip", "notes.txt", "--skip", "columns"];
+    clients.done(&out, &skip);
+    let (mut before, mut after) = (
+        zip::ZipArchive::new(fs::File::open(data("files/odd.npz"))?)?,
+        zip::ZipArchive::new(fs::File::open(&out)?)?,
+    );
+    assert_eq!(names_in(&out)?, names_in(&data("files/odd.npz"))?);
+    for name in ["text.npy", "records.npy", "notes.txt"] {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        std::io::copy(&mut before.by_name(name)?, &mut a)?;
+        std::io::copy(&mut after.by_name(name)?, &mut b)?;
+        assert_eq!(a, b, "{name}");
+    }
+    // A big-endian column-major array holds the same numbers, but not the same bytes.
+    let read = |path: &Path| -> Result<_, files::FileError> {
+        let skip = ["text", "records", "notes.txt"].map(|it| it.parse().expect("a name"));
+        let update = files::read_skipping(path, &skip.to_vec().into())?;
+        let (_, range) = update.layout.ranges().find(|(it, _)| it.name == "columns").expect("it");
+        Ok(update.values.widened(range))
+    };
+    assert_eq!(read(&out)?, read(&data("files/odd.npz"))?);
+    let said = refusal(&mut clients.round(&clients.out("mean.safetensors"), &skip));
+    assert!(said.contains("which .safetensors files cannot hold"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn skipping_nothing_or_everything_is_refused() -> Outcome {
+    let tensors = [("a", Dtype::F32), ("b", Dtype::F32)];
+    let clients = Clients::made("npz", &tensors, &[&[0.0; 4], &[0.0; 4], &[0.0; 4]])?;
+    let out = clients.out("mean.npz");
+    let said = refusal(&mut clients.round(&out, &["--skip", "a", "--skip", "c*"]));
+    assert!(said.contains("--skip \"c*\" matches no tensor"), "{said}");
+    let said = refusal(&mut clients.round(&out, &["--skip", "?"]));
+    assert!(said.contains("--skip leaves no tensor to average"), "{said}");
+    assert!(refusal(&mut clients.round(&out, &["--skip", "["])).contains("is not a pattern"));
+    assert!(!out.exists());
+    Ok(())
+}
+
+#[test]
+fn a_name_that_the_output_cannot_hold_is_refused_before_the_round() -> Outcome {
+    let byte = |name| (name, Raw::U8, vec![1]);
+    let clients = Clients::raw(&vec![vec![byte("a"), byte("a.npy")]; 3])?;
+    let said = refusal(&mut clients.round(&clients.out("mean.npz"), &[]));
+    assert!(said.contains("a tensor called \"a.npy\" beside \"a\""), "{said}");
+    Ok(())
+}
