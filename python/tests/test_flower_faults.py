@@ -142,11 +142,11 @@ def test_a_transposed_array_keeps_its_order():
 
 def test_a_weight_above_the_largest_is_refused_and_its_number_stays_with_the_client():
     clients = fleet()
-    clients.apps[104] = message_app(moved_by(5.0, weight=1234), [secagg_mod])
+    clients.apps[104] = message_app(moved_by(5.0, weight=1234567), [secagg_mod])
     mean, grid = run(clients)
     np.testing.assert_allclose(mean["w"], 0.25, atol=ERROR)
     assert "raise max_weight" in grid.last_round.failures[104]
-    assert "1234" not in str(grid.last_round.failures)
+    assert "1234567" not in str(grid.last_round.failures)
 
 
 def test_weights_that_are_all_zero_are_no_mean():

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,6 +180,81 @@ def test_a_key_that_others_can_read_is_refused(state_key):
     state_key.chmod(0o644)
     with pytest.raises(Misuse, match="chmod 600"):
         keys.state_key(context_of(1))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no modes")
+class TestAKeyThatAPlatformMounted:
+    """A read-only mount cannot be made here, nor the file of another user: the system is asked through stand-ins."""
+
+    @pytest.fixture
+    def look(self, state_key, monkeypatch):
+        """Reads the key as a process that finds it with this mode, owner, group and mount."""
+        state_key.write_bytes(bytes(range(32)))
+
+        def look(mode, *, owner, group, read_only=False, user=1000, groups=(1000,)):
+            real = type(state_key).stat
+            found = os.stat_result((stat.S_IFREG | mode, 0, 0, 1, owner, group, 32, 0, 0, 0))
+            monkeypatch.setattr(
+                type(state_key), "stat", lambda path, **more: found if path == state_key else real(path, **more)
+            )
+            flags = SimpleNamespace(f_flag=os.ST_RDONLY if read_only else 0)
+            monkeypatch.setattr(os, "statvfs", lambda path: flags)
+            monkeypatch.setattr(os, "geteuid", lambda: user)
+            monkeypatch.setattr(os, "getegid", lambda: groups[0])
+            monkeypatch.setattr(os, "getgroups", lambda: list(groups))
+            return keys.state_key(context_of(1)).to_bytes()
+
+        return look
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            {"mode": 0o440, "owner": 0, "group": 2000, "groups": (1000, 2000)},
+            {"mode": 0o440, "owner": 0, "group": 1000, "read_only": True},
+            {"mode": 0o444, "owner": 0, "group": 0, "read_only": True},
+            {"mode": 0o644, "owner": 1000, "group": 1000, "read_only": True},
+            {"mode": 0o400, "owner": 0, "group": 0},
+            {"mode": 0o600, "owner": 1000, "group": 1000},
+            {"mode": 0o600, "owner": 1000, "group": 1000, "user": 0},
+        ],
+    )
+    def test_is_taken(self, look, found):
+        assert look(**found) == bytes(range(32))
+
+    @pytest.mark.parametrize(
+        ("found", "what_to_do"),
+        [
+            ({"mode": 0o440, "owner": 0, "group": 2000}, "chmod 600"),
+            ({"mode": 0o440, "owner": 1000, "group": 1000}, "chmod 600"),
+            ({"mode": 0o460, "owner": 0, "group": 1000}, "chmod 600"),
+            ({"mode": 0o444, "owner": 0, "group": 0}, "Or copy it to a file of mode 600"),
+            ({"mode": 0o600, "owner": 1001, "group": 1001}, "chown 1000"),
+            ({"mode": 0o444, "owner": 1001, "group": 1001, "read_only": True}, "chown 1000"),
+        ],
+    )
+    def test_is_refused_where_others_could_know_or_choose_it(self, look, found, what_to_do):
+        with pytest.raises(Misuse, match=what_to_do):
+            look(**found)
+
+
+def test_a_key_is_made_where_there_are_no_hard_links(state_key, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    first = keys.state_key(context_of(1)).to_bytes()
+    assert keys.state_key(context_of(2)).to_bytes() == first == state_key.read_bytes()
+    assert stat.S_IMODE(state_key.stat().st_mode) == 0o600
+    assert [path.name for path in state_key.parent.iterdir()] == [state_key.name]
+
+
+def test_many_processes_without_hard_links_have_the_same_key(state_key, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    monkeypatch.setattr(os, "link", lambda *paths: (_ for _ in ()).throw(OSError("no links")))
+    with ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(lambda node: keys.state_key(context_of(node)).to_bytes(), range(64)))
+    assert len(found) == 1
 
 
 def test_a_key_of_another_length_is_refused(state_key):

@@ -87,6 +87,7 @@ def test_all_updates_weigh_the_same_if_asked_for():
 
 
 def test_dtypes_and_shapes_of_the_model_come_back():
+    """The strategy itself computes in 32 bits at least; every dtype is in test_flower_legacy_models."""
     start = [np.zeros((2, 3), np.float64), np.array(0.5, np.float16), np.zeros((0, 3), np.float32)]
     strategy = Recording(initial_parameters=ndarrays_to_parameters(start))
     model, _ = run(SecAggWorkflow(3), fleet([0.25] * 5), strategy)

@@ -24,6 +24,13 @@ impl Unmask {
     pub(super) fn new(collected: Collected, asked: BTreeSet<usize>) -> Self {
         Self { collected, asked, answers: Answers::default() }
     }
+
+    /// The sum of the survivors' vectors with its masks still on, for callers that show it. Masks that
+    /// were removed early, in [`concurrently`](Collecting::concurrently), are no longer in it.
+    #[must_use]
+    pub fn masked_sum(&self) -> &Accumulator {
+        &self.collected.sum
+    }
 }
 
 /// What a message is judged by.

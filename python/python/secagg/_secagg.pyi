@@ -728,12 +728,12 @@ class Server:
         """
 
     def masked_sum(self) -> NDArray[Any]:
-        """The sum with its masks still on, after the last stage: a copy, of `Params.lane_dtype`.
+        """The sum with its masks still on, once "collect_masked_vectors" is closed: a copy, of `Params.lane_dtype`.
 
         Raises
         ------
         Misuse
-            If the last stage is not closed.
+            If that stage is not closed, or the sum was read.
         """
 
     def mask_plan(self) -> MaskPlan:

@@ -270,16 +270,16 @@ impl Server {
         })?
     }
 
-    /// The sum with its masks still on, after the last stage: a copy, of `Params.lane_dtype`.
+    /// The sum with its masks still on, once "collect_masked_vectors" is closed: a copy, of `Params.lane_dtype`.
     ///
     /// Raises
     /// ------
     /// Misuse
-    ///     If the last stage is not closed.
+    ///     If that stage is not closed, or the sum was read.
     fn masked_sum<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let sum = compute_on(py, &self.stages, |stages| {
             let mut packed = Vec::new();
-            stages.recovered()?.sum.append_packed(self.backend, &mut packed);
+            stages.masked_sum()?.append_packed(self.backend, &mut packed);
             PyResult::Ok(packed)
         })??;
         unpacked(py, self.backend, self.params.modulus(), self.params.lanes(), &sum)

@@ -140,6 +140,15 @@ impl Stages {
         }
     }
 
+    /// The sum with its masks still on, from the end of `collect_masked_vectors` until it is read.
+    pub(super) fn masked_sum(&self) -> PyResult<&Accumulator> {
+        match self {
+            Self::Unmask(open) => Ok(open.stage.masked_sum()),
+            Self::Recovered(recovered) => Ok(&recovered.sum),
+            _ => Err(misuse("NotClosed", NO_SUM)),
+        }
+    }
+
     /// The sum can be read once.
     pub(super) fn take_recovered(&mut self) -> PyResult<Recovered> {
         match std::mem::replace(self, Self::Over) {
@@ -182,6 +191,8 @@ const fn stage_of<S: Collecting>(_: &Open<S>) -> Stage {
 
 const NOT_CLOSED: &str =
     "there is no sum: the last stage is not closed, or the sum was read before";
+const NO_SUM: &str =
+    "there is no masked sum: collect_masked_vectors is not closed, or the sum was read before";
 
 fn restored<S: Save>(
     state: &[u8],

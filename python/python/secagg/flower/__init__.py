@@ -11,11 +11,13 @@ from .errors import (
     NotAgreed,
     PlainMessage,
     RoundFailed,
+    TooHeavy,
     UnsuitableStrategy,
 )
 from .grid import SecAggGrid
 from .mod import SecAggMod, secagg_mod, secaggplus_mod
 from .workflow import SecAggPlusWorkflow, SecAggWorkflow
+from .workflow_state import WorkflowState
 
 __all__ = [
     "BadArrays",
@@ -27,7 +29,9 @@ __all__ = [
     "SecAggMod",
     "SecAggPlusWorkflow",
     "SecAggWorkflow",
+    "TooHeavy",
     "UnsuitableStrategy",
+    "WorkflowState",
     "secagg_mod",
     "secaggplus_mod",
 ]

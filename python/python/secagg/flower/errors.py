@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil, log2
+
 from secagg import SecaggError
 
 
@@ -11,6 +14,33 @@ class BadArrays(SecaggError, ValueError):
 
 class BadReply(SecaggError, ValueError):
     """A reply of the user's ClientApp that has no update or no weight where one is expected."""
+
+
+class TooHeavy(BadReply):
+    """An update whose weight (number of examples) is above the largest that the round takes.
+
+    The message names a power of two that would do: the first that is no less than the weight, and all that a server
+    learns of it.
+    """
+
+    @classmethod
+    def of(cls, weight: float, largest: float) -> TooHeavy:
+        """The error of a client whose update has this weight, where the round takes weights up to `largest`."""
+        return cls(
+            f"the weight of the update is above {largest:g}, the largest that the round takes: raise max_weight on "
+            f"the server, to max_weight={power_of_two_above(weight):.17g}"
+        )
+
+    @classmethod
+    def needed(cls, reason: str) -> float | None:
+        """The weight that such a client named in the reason of its reply; None for any other reason."""
+        found = re.search(rf"{cls.__name__}: .* max_weight=([0-9.e+]+)$", reason)
+        return float(found[1]) if found else None
+
+
+def power_of_two_above(weight: float) -> float:
+    """The least power of two that is no less than a weight above zero."""
+    return 2.0 ** ceil(log2(weight))
 
 
 class UnsuitableStrategy(SecaggError, TypeError):
@@ -37,3 +67,9 @@ class RoundFailed(SecaggError):
     def __init__(self, message: str, failures: dict[int, str]) -> None:
         super().__init__(message)
         self.failures = failures
+
+    @classmethod
+    def of_run(cls, last: RoundFailed) -> RoundFailed:
+        """The end of a run of several rounds of which none had a mean."""
+        message = f"no round of the run had a mean, so there is no model but the initial one. The last: {last}"
+        return cls(message, last.failures)

@@ -10,13 +10,14 @@ from logging import ERROR
 from types import FrameType
 from typing import Any
 
-from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Error, Message, RecordDict
 
 from secagg import Misuse
 
 from . import strategies
 from ._flwr import ErrorCode, Grid
 from ._records import LOG
+from .averaged import AveragedRecord
 from .errors import RoundFailed
 from .layout import stand_ins
 from .ranges import patterns, ranges_of
@@ -113,6 +114,7 @@ class SecAggGrid(Grid):
         self._evaluate_metrics = bounds(evaluate_metrics, own_range)
         self._same_model = same_model
         self._uniform_weights = uniform_weights
+        self._has_mean = False
         self.last_round: Round | None = None
         """The last round that was run, for its report and failures."""
 
@@ -126,14 +128,20 @@ class SecAggGrid(Grid):
         UnsuitableStrategy
             If the strategy that calls needs the updates of single clients.
         secagg.Misuse
-            If training messages are mixed with others, or a node is sent two, or the parameters do not fit.
+            If training messages are mixed with others, or a node is sent two, or the parameters do not fit, or the
+            weight of no client does.
+        RoundFailed
+            In the last of several rounds of a strategy's run if none had a mean.
         """
         messages = list(messages)
         kinds = {_category(message) for message in messages}
         if kinds.isdisjoint(self._aggregated):
             return self._grid.send_and_receive(messages, timeout=timeout)
-        strategies.check(_calling_strategy(), uniform_weights=self._uniform_weights)
+        strategy = _calling_strategy()
+        strategies.check(strategy, uniform_weights=self._uniform_weights)
         self._check(messages, kinds)
+        if "train" in kinds and self.last_round is None:
+            strategies.say_what_metrics_need(strategy, self._metrics)
         return self._aggregate(messages, timeout)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
@@ -199,8 +207,20 @@ class SecAggGrid(Grid):
             outcome = round_.outcome()
         except RoundFailed as error:
             LOG.log(ERROR, "%s", error)
+            if round_.has_arrays:
+                self._check_run(error)
             return [_failure(message, str(error)) for message in messages]
+        self._has_mean |= round_.has_arrays
         return _replies(messages, outcome, round_)
+
+    def _check_run(self, error: RoundFailed) -> None:
+        """Raises in the last of a strategy's rounds if none had a mean: its model would be empty.
+
+        The only round of a run is reported as any failed round is.
+        """
+        current, rounds = _calling_run()
+        if not self._has_mean and 1 < rounds <= current:
+            raise RoundFailed.of_run(error) from error
 
     def _open(self, messages: list[Message]) -> Round:
         metadata = messages[0].metadata
@@ -238,7 +258,7 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
         node = message.metadata.dst_node_id
         if node not in places:
             return _failure(message, round_.failures.get(node, "no reply in time"))
-        metrics = MetricRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
+        metrics = AveragedRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
         # A record each, since a strategy may change one reply and not mean the others.
         arrays = {name: _copy(record) for name, record in mean.items()}
         return Message(RecordDict({**arrays, "metrics": metrics}), reply_to=message)
@@ -275,3 +295,15 @@ def _calling_strategy() -> Any:
             return caller
         frame = frame.f_back
     return None
+
+
+def _calling_run() -> tuple[int, int]:
+    """The number of the round and of all rounds, where a strategy's `start` is among the callers; zeros otherwise."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        current, rounds = frame.f_locals.get("current_round"), frame.f_locals.get("num_rounds")
+        is_strategys = hasattr(frame.f_locals.get("self"), "aggregate_train")
+        if is_strategys and isinstance(current, int) and isinstance(rounds, int):
+            return current, rounds
+        frame = frame.f_back
+    return 0, 0

@@ -155,6 +155,7 @@ def _train(
         raise NotAgreed("the server sent another model than the one that all clients agreed on")
     layout = terms.layout(message.content)
     # Not as the server's terms have it, which could say that a training message asks for metrics alone.
+    is_first = not memory.has_trained
     if _category(message) != "evaluate" or terms.has_arrays:
         memory.note_training()
     reply = call_next(message, context)
@@ -162,4 +163,6 @@ def _train(
         memory.forget()
         return reply, None
     update = Update.of(reply.content, terms)
+    if is_first:
+        update.warn_of_dropped(terms)
     return reply, mask(client, request, update, layout, terms, memory.params)

@@ -9,11 +9,11 @@ from logging import DEBUG, INFO, WARNING
 
 from flwr.app import ArrayRecord, Message, RecordDict
 
-from secagg import Abort, Aggregate, SecaggError, Server, new_session_id
+from secagg import Abort, Aggregate, Misuse, SecaggError, Server, new_session_id
 
 from ._flwr import Grid
 from ._records import LOG, RECORD, unwrap, wrap
-from .errors import BadArrays, RoundFailed
+from .errors import BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
 from .settings import Settings
 from .terms import Terms
@@ -130,11 +130,15 @@ class Round:
         ------
         RoundFailed
             If too few clients have answered, or the round cannot go on for another reason.
+        secagg.Misuse
+            If the weight of no client fits `max_weight`: no round would do.
         """
         report = StageReport(self.server.stage or "", asked=len(self.server.requests))
         self.stages.append(report)
         started = time.monotonic()
         self._exchange(grid, timeout, report)
+        if report.answered == 0:
+            self._check_weights(list(self.server.requests))
         try:
             self.server.close()
         except Abort as abort:
@@ -214,6 +218,9 @@ class Round:
                 report.answered += 1
             except SecaggError as error:
                 self._fail(node, str(error))
+        for node in self.server.waiting_for:
+            if node not in self.failures:
+                self._fail(node, f"no answer in time, in {report.stage}")
 
     def _message(self, node: int, request: bytes) -> Message:
         terms = self.terms.encode() if self.server.stage == "setup" else None
@@ -236,7 +243,23 @@ class Round:
             )
         return why
 
+    def _check_weights(self, asked: list[int]) -> None:
+        """Raises if all that were asked say that their weight is too large."""
+        needed = [TooHeavy.needed(self.failures.get(node, "")) for node in asked]
+        if largest := max(filter(None, needed), default=None) if all(needed) else None:
+            raise Misuse(
+                f"the weight of no client fits max_weight={self.settings.max_weight:g}, which leaves room for weights up to "
+                f"{self.server.params.max_weight:g}: say max_weight={largest:.17g}"
+            )
+
     def _log(self, result: Aggregate) -> None:
+        mean, asked = result.total_weight / len(result.survivors), self.settings.max_weight
+        if mean > asked and not self.uniform_weights:
+            LOG.log(
+                WARNING, "the clients' weights are %g on average, above max_weight=%g. They are right in the mean, as there is "
+                "room for weights up to %g; say max_weight=%g to keep it so in larger cohorts",
+                mean, asked, self.server.params.max_weight, power_of_two_above(mean),
+            )  # fmt: skip
         LOG.log(
             INFO, "secure aggregation: the mean of %d of %d clients, in %.2f s",
             len(result.survivors), len(self.contents), sum(stage.seconds for stage in self.stages),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ._records import LOG
+from .averaged import LINE
 from .errors import UnsuitableStrategy
 
 INDIVIDUAL = {
@@ -47,6 +49,26 @@ def check(strategy: Any, *, uniform_weights: bool) -> None:
         for base in type(strategy).__mro__:
             if base.__module__.startswith("flwr.") and base.__name__ in INDIVIDUAL:
                 raise UnsuitableStrategy(_refusal(type(strategy).__name__, INDIVIDUAL[base.__name__]))
+
+
+def say_what_metrics_need(strategy: Any, metrics: Mapping[str, float]) -> None:
+    """Says before anyone trains that a strategy aggregates metrics, of which it will get none."""
+    if metrics or (name := _aggregation_of_metrics(strategy)) is None:
+        return
+    LOG.warning(
+        "%s is set, but no metrics are averaged, and clients drop them. If it reads any, name each with its largest absolute "
+        "value in the call of SecAggPlusWorkflow, SecAggWorkflow or SecAggGrid: %s", name, LINE,
+    )  # fmt: skip
+
+
+def _aggregation_of_metrics(strategy: Any) -> str | None:
+    """The name of the strategy's own function that aggregates the metrics of training, if it has one."""
+    for inner in _with_inner(strategy):
+        for name in ("fit_metrics_aggregation_fn", "train_metrics_aggr_fn"):
+            function = getattr(inner, name, None)
+            if function is not None and not getattr(function, "__module__", "").startswith("flwr."):
+                return name
+    return None
 
 
 def _with_inner(strategy: Any) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, inf, log10
+from math import ceil, floor, inf, isfinite, log10
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from flwr.app import RecordDict
 from secagg import BadUpdate, Client, Params
 
 from ._records import LOG
-from .errors import BadArrays, BadReply
+from .errors import BadArrays, BadReply, TooHeavy
 from .layout import Layout, Numbers, Records
 from .ranges import factor
 from .terms import Terms
@@ -63,6 +63,17 @@ class Update:
             raise BadReply("the number of examples is a list")
         arrays = content.array_records[f"{LEGACY}.parameters"]
         return cls(float(weight), {"": arrays}, content.config_records[f"{LEGACY}.metrics"])
+
+    def warn_of_dropped(self, terms: Terms) -> None:
+        """Names the metrics that the server does not average, and so never sees."""
+        known = {*terms.metrics, terms.weighted_by}
+        if dropped := [name for name in self.metrics if name not in known]:
+            lines = ", ".join(f'"{name}": 10.0' for name in dropped)
+            LOG.warning(
+                "metrics of training are not sent unless they are averaged under the mask: %s dropped. To average, name each "
+                "on the server with its largest absolute value: metrics={%s}",
+                ", ".join(map(repr, dropped)), lines,
+            )  # fmt: skip
 
     def lanes_of_metrics(self, terms: Terms, clipping_range: float) -> list[float]:
         """The metrics of the round, each scaled from its bound to the clipping range.
@@ -137,11 +148,12 @@ def _explain(
     error: BadUpdate, weight: float, vector: Numbers, layout: Layout, terms: Terms, params: Params
 ) -> Exception:
     """What to change. The numbers are the client's own, so they go to its log, and not to the server."""
-    if not 0 <= weight <= params.max_weight:
-        LOG.error("the weight %g of this update is not from 0 to max_weight=%g", weight, params.max_weight)
-        return BadReply(
-            f"the weight of the update is not from 0 to max_weight={params.max_weight:g}: raise max_weight on the server"
-        )
+    if not (isfinite(weight) and weight >= 0):
+        LOG.error("the weight of this update is %g, and must be a finite number from 0 on", weight)
+        return BadReply("the weight of the update is negative or not finite: it is a number of examples")
+    if weight > params.max_weight:
+        LOG.error("the weight %g of this update is above max_weight=%g", weight, params.max_weight)
+        return TooHeavy.of(weight, params.max_weight)
     bad = [layout.label(part) for part, place in layout.places() if not np.isfinite(vector[place]).all()]
     lanes = zip(terms.metrics, vector[layout.dimension :], strict=True)
     bad += [f"metric {name!r}" for name, lane in lanes if not np.isfinite(lane)]

@@ -14,6 +14,7 @@ from flwr.server.client_proxy import ClientProxy
 from . import strategies
 from ._flwr import Grid, recorddict_compat
 from ._records import LOG
+from .averaged import AveragedMetrics
 from .errors import RoundFailed
 from .layout import as_floats
 from .ranges import patterns, ranges_of
@@ -31,23 +32,25 @@ class SecAggPlusWorkflow:
 
     ``DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(num_shares=5, reconstruction_threshold=3))``, with `secaggplus_mod`
     among the clients' mods. Four stages: *setup*, *share keys*, *collect masked vectors* (the clients train),
-    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean as floats, a fair part of the
+    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean in floats, a fair part of the
     total ``num_examples``, and the averages of `metrics`; what a client itself said of these is not known to the server.
 
     What the strategy returns is cast back to the dtypes of the model.
 
     A round that cannot finish calls `aggregate_fit` without results and with its failures, as Flower does when no client
-    answers, and says why in the log: the model stays as it is.
+    answers, and says why in the log: the model stays as it is. A run of several rounds of which none had a mean raises in its last.
 
     Parameters
     ----------
     num_shares : int or float
-        Neighbours of each client, with which it shares its secrets: a count, or a fraction of the cohort.
+        Shares of each client's secrets as Flower counts them, the client itself included: a count, or a fraction of
+        the cohort. A client has one neighbour more than this, where the cohort has so many.
     reconstruction_threshold : int or float
         Shares that recover a secret: a count, or a fraction of the shares.
     max_weight : float
-        The largest ``num_examples`` of a client. Precision falls as ``max_weight / num_examples``; a client that is
-        above it drops out.
+        The ``num_examples`` of a client up to which there is always room. Precision falls as ``max_weight / num_examples``. Larger
+        ones are taken, at the same precision, as far as ``modulus_range / (clients * quantization_range)`` has room
+        for; a client above that drops out.
     clipping_range : float or mapping of str to float
         Parameters are clipped to plus or minus this. A mapping has ranges by place, a string: ``{"3": 1e4, "*": 8.0}``. The first
         pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
@@ -59,7 +62,7 @@ class SecAggPlusWorkflow:
         Seconds that each stage waits for replies; None to wait for all of them, or for Flower to give nodes up.
     metrics : mapping of str to float, or sequence of str
         Metrics of the clients' ``FitRes`` to average under the mask, each with the largest absolute value it may have
-        (`clipping_range` unless given). All others are dropped.
+        (`clipping_range` unless given). All others are dropped, and named in the client's log.
     same_model : bool
         Whether all clients start from the same model, which they then check.
     uniform_weights : bool
@@ -99,6 +102,7 @@ class SecAggPlusWorkflow:
         self.metrics = bounds(metrics, self.settings.clipping_range)
         self.same_model = same_model
         self.uniform_weights = uniform_weights
+        self._has_mean = False
 
     @property
     def settings(self) -> Settings:
@@ -120,6 +124,7 @@ class SecAggPlusWorkflow:
             self.timeout,
             skip=patterns(self.skip),
             ranges=ranges,
+            counts_itself=True,
         )
 
     def __call__(self, grid: Grid, context: Context) -> None:
@@ -130,22 +135,25 @@ class SecAggPlusWorkflow:
         TypeError
             If the context is no legacy one, or the strategy needs the updates of single clients.
         secagg.Misuse
-            If the parameters do not fit the cohort or the model.
+            If the parameters do not fit the cohort or the model, or the weight of no client fits `max_weight`.
+        RoundFailed
+            After the last of several rounds if none had a mean.
         """
         if not isinstance(context, LegacyContext):
             raise TypeError(f"Expect a LegacyContext, but get {type(context).__name__}.")
         strategies.check(context.strategy, uniform_weights=self.uniform_weights)
-        state = WorkflowState()
+        if _current_round(context) == 1:
+            strategies.say_what_metrics_need(context.strategy, self.metrics)
+        state = WorkflowState(settings=self.settings)
         stages = (
             self.setup_stage,
             self.share_keys_stage,
             self.collect_masked_vectors_stage,
             self.unmask_stage,
         )
-        for stage in stages:
-            if not stage(grid, context, state):
-                self._give_up(context, state)
-                return
+        if not all(stage(grid, context, state) for stage in stages):
+            self._give_up(context, state)
+        self._check_run(context, state)
 
     def setup_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
         """Lets the strategy choose clients, opens the round, and collects their public keys."""
@@ -163,7 +171,10 @@ class SecAggPlusWorkflow:
             state.nid_to_fitins[proxy.node_id] = recorddict_compat.fitins_to_recorddict(fitins, True)
         state.sampled_node_ids = set(state.nid_to_proxies)
         state.round = self._open(context, state)
-        return self._run_stage(grid, state)
+        if not self._run_stage(grid, state):
+            return False
+        state.note_keys()
+        return True
 
     def share_keys_stage(self, grid: Grid, context: LegacyContext, state: WorkflowState) -> bool:
         """Hands out the neighbours' public keys, and collects the sealed shares of the clients' secrets."""
@@ -182,7 +193,8 @@ class SecAggPlusWorkflow:
         except RoundFailed as error:
             state.failures.append(error)
             return False
-        self._aggregate(context, state, _results(state, outcome))
+        state.legacy_results = _results(state, outcome)
+        self._aggregate(context, state, state.legacy_results)
         return True
 
     def _open(self, context: LegacyContext, state: WorkflowState) -> Round:
@@ -199,11 +211,12 @@ class SecAggPlusWorkflow:
     def _run_stage(self, grid: Grid, state: WorkflowState) -> bool:
         round_ = state.opened()
         try:
+            asked = set(round_.server.requests)
             round_.run_stage(grid, self.settings.timeout)
         except RoundFailed as error:
             state.failures.append(error)
             return False
-        state.active_node_ids = set(round_.server.requests)
+        state.active_node_ids = set(round_.server.requests) or asked - set(round_.failures)
         return True
 
     def _give_up(self, context: LegacyContext, state: WorkflowState) -> None:
@@ -213,6 +226,17 @@ class SecAggPlusWorkflow:
         for error in state.failures:
             LOG.log(ERROR, "%s", error)
         self._aggregate(context, state, [])
+
+    def _check_run(self, context: LegacyContext, state: WorkflowState) -> None:
+        """Raises after the last of several rounds if none had a mean: the model is then the initial one.
+
+        The only round of a run is reported as any failed round is.
+        """
+        current_round = _current_round(context)
+        self._has_mean = state.outcome is not None or (self._has_mean and current_round > 1)
+        last = next((error for error in state.failures if isinstance(error, RoundFailed)), None)
+        if last and not self._has_mean and current_round >= max(context.config.num_rounds, 2):
+            raise RoundFailed.of_run(last) from last
 
     def _aggregate(
         self,
@@ -291,4 +315,5 @@ def _fitres(parameters: Parameters, place: int, outcome: Outcome) -> FitRes:
     """Examples are shared out, in parts that differ by one at most: who had how many is hidden."""
     total, clients = round(outcome.total_weight), len(outcome.survivors)
     examples = total // clients + (place < total % clients)
-    return FitRes(Status(Code.OK, ""), parameters, examples, dict(outcome.metrics_for(place)))
+    metrics = AveragedMetrics(outcome.metrics_for(place))
+    return FitRes(Status(Code.OK, ""), parameters, examples, metrics)
