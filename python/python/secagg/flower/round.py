@@ -220,7 +220,7 @@ class Round:
                 self._fail(node, str(error))
         for node in self.server.waiting_for:
             if node not in self.failures:
-                self._fail(node, f"no answer in time, in {report.stage}")
+                self._fail(node, "no reply in time")
 
     def _message(self, node: int, request: bytes) -> Message:
         terms = self.terms.encode() if self.server.stage == "setup" else None
