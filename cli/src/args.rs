@@ -8,6 +8,7 @@ use secagg::{Amount, InvalidParams, Params, QuantizationRange, ThreatModel};
 use secagg_kernels::{Backend, Prg};
 
 use crate::files::{self, FileError};
+use crate::ranges::{self, RangeArg};
 use crate::report::{Limit, Report};
 
 /// The parameters of the round, as the Flower framework names them.
@@ -47,9 +48,10 @@ pub struct VectorArgs {
     /// The largest weight a client may have; precision falls as MAX / weight
     #[arg(long, value_name = "MAX", default_value_t = 1000.0, allow_negative_numbers = true)]
     pub max_weight: f64,
-    /// Elements are clipped to ±RANGE before they are weighted
-    #[arg(long, value_name = "RANGE", default_value_t = 8.0, allow_negative_numbers = true)]
-    pub clipping_range: f64,
+    /// Elements are clipped to ±RANGE before they are weighted; as NAME=RANGE, those of one tensor or of a pattern such as
+    /// '*.running_var' (`round` only; the first that matches counts) [default: 8]
+    #[arg(long, value_name = "[NAME=]RANGE", allow_negative_numbers = true)]
+    pub clipping_range: Vec<RangeArg>,
     /// What expands seeds into masks: aes-128-ctr, chacha20 or aegis-128x4
     #[arg(long, default_value_t = Prg::default())]
     pub prg: Prg,
@@ -75,7 +77,7 @@ impl ParamsArgs {
         builder
             .threat_model(self.threat_model)
             .max_weight(self.vector.max_weight)
-            .clipping_range(self.vector.clipping_range)
+            .clipping_range(ranges::rest_of(&self.vector.clipping_range))
             .quantization_range(self.quantization_range)
             .modulus_range(self.modulus_range)
             .prg(self.vector.prg)

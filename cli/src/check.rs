@@ -1,28 +1,81 @@
 //! The mean of a round beside the plain weighted mean of its survivors.
 
+use std::ops::Range;
+
 use secagg::{Aggregate, Params};
 use serde::Serialize;
 
-use crate::files::{FileError, Values};
+use crate::files::{Dtype, FileError, Values};
 use crate::fleet::{Contribution, Fleet};
 
-/// How far the round's mean is from the plain one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// How far the round's mean, as it was written, is from the plain one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
     /// The largest distance of any element from the plain weighted mean of the clipped updates.
     pub largest_error: f64,
-    /// How many elements have which distance.
+    /// How many elements have which distance, each in parts of the bound for its group.
     pub histogram: Histogram,
     /// The root of the mean square of these distances.
     pub rms_error: f64,
-    /// What the largest error can be at most, by theory.
+    /// What the largest error can be at most, by theory; of the group of tensors where that is most.
     pub bound: f64,
-    /// Whether the largest error is within the bound.
+    /// Whether each group's largest error is within its bound.
     pub holds: bool,
+    /// Tensors that share a dtype and a clipping range, and so a bound.
+    pub groups: Vec<Group>,
     /// Elements that the clipping range cut, over all survivors.
     pub clipped_elements: u64,
     /// The largest distance from the plain weighted mean without clipping.
     pub largest_error_with_clipping: f64,
+}
+
+/// The errors of tensors that share a dtype and a clipping range.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// What the mean is written as; nothing where it is not written.
+    pub dtype: Option<String>,
+    /// Elements are clipped to plus or minus this.
+    pub clipping_range: f64,
+    /// How many there are.
+    pub elements: u64,
+    /// The largest distance of any element.
+    pub largest_error: f64,
+    /// How much of it rounding to the dtype can be.
+    pub rounding: f64,
+    /// What the largest error can be at most, rounding included.
+    pub bound: f64,
+}
+
+impl Group {
+    /// Whether the largest error is within the bound.
+    pub fn holds(&self) -> bool {
+        self.largest_error <= self.bound
+    }
+
+    /// Whether rounding to the dtype may be most of the error.
+    pub fn is_coarse(&self) -> bool {
+        self.dtype.as_deref().is_some_and(|it| it != "f32" && it != "f64")
+    }
+}
+
+/// A mean as it was written, or would be.
+#[derive(Clone, Debug)]
+pub struct Written<'a> {
+    /// The values.
+    pub mean: &'a Values,
+    /// Their tensors; together they are all elements, in order.
+    pub segments: Vec<Segment>,
+}
+
+/// Elements of one tensor.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Their place in the mean.
+    pub elements: Range<usize>,
+    /// They are clipped to plus or minus this.
+    pub clipping_range: f64,
+    /// What they are written as.
+    pub dtype: Option<Dtype>,
 }
 
 /// Elements by their error, in halves of the bound.
@@ -35,12 +88,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    fn of(errors: impl Iterator<Item = f64>, bound: f64) -> Self {
-        let mut histogram = Self::default();
-        for error in errors {
-            *histogram.bin(error, bound) += 1;
-        }
-        histogram
+    fn add(&mut self, error: f64, bound: f64) {
+        *self.bin(error, bound) += 1;
     }
 
     fn bin(&mut self, error: f64, bound: f64) -> &mut u64 {
@@ -61,15 +110,16 @@ pub fn check(
     fleet: &impl Fleet,
     params: &Params,
     aggregate: &Aggregate<f64>,
+    written: &Written<'_>,
 ) -> Result<Check, FileError> {
     let mut plain = Plain::new(params);
     for &client in &aggregate.survivors {
         plain.add(fleet.contribution(client)?);
     }
-    Ok(plain.compare(params, aggregate))
+    Ok(plain.compare(aggregate, written))
 }
 
-/// Weighted sums in f64.
+/// Weighted sums in f64, of values in the round's range.
 struct Plain {
     clipping_range: f64,
     clipped: Vec<f64>,
@@ -79,6 +129,14 @@ struct Plain {
     total_weight: f64,
     exact_weights: bool,
     quantizer: secagg_kernels::Quantizer,
+}
+
+/// Errors seen so far.
+#[derive(Default)]
+struct Errors {
+    histogram: Histogram,
+    squares: f64,
+    with_clipping: f64,
 }
 
 impl Plain {
@@ -113,25 +171,77 @@ impl Plain {
         }
     }
 
-    fn compare(&self, params: &Params, aggregate: &Aggregate<f64>) -> Check {
-        let errors = self.clipped.iter().zip(&aggregate.mean);
-        let errors = errors.map(|(sum, mean)| (sum / self.total_weight - mean).abs());
-        let with_excess = self.clipped.iter().zip(&self.excess).zip(&aggregate.mean);
-        let with_excess = with_excess
-            .map(|((sum, excess), mean)| ((sum + excess) / self.total_weight - mean).abs());
-        let squares: f64 = errors.clone().map(|error| error * error).sum();
-        let bound = self.bound(aggregate);
-        let histogram = Histogram::of(errors.clone(), bound);
-        let largest_error = errors.fold(0.0, larger);
-        Check {
-            largest_error,
-            histogram,
-            rms_error: (squares / params.dimension().max(1) as f64).sqrt(),
-            bound,
-            holds: largest_error <= bound,
-            clipped_elements: self.clipped_elements,
-            largest_error_with_clipping: with_excess.fold(0.0, larger),
+    fn compare(&self, aggregate: &Aggregate<f64>, written: &Written<'_>) -> Check {
+        let mut groups = self.groups(aggregate, &written.segments);
+        let mut errors = Errors::default();
+        for segment in &written.segments {
+            if let Some(group) = groups.iter_mut().find(|it| it.is_of(segment)) {
+                self.compare_segment(segment, written.mean, group, &mut errors);
+            }
         }
+        Check {
+            largest_error: groups.iter().map(|it| it.largest_error).fold(0.0, larger),
+            histogram: errors.histogram,
+            rms_error: (errors.squares / self.clipped.len().max(1) as f64).sqrt(),
+            bound: groups.iter().map(|it| it.bound).fold(0.0, larger),
+            holds: groups.iter().all(Group::holds),
+            groups,
+            clipped_elements: self.clipped_elements,
+            largest_error_with_clipping: errors.with_clipping,
+        }
+    }
+
+    fn compare_segment(
+        &self,
+        segment: &Segment,
+        mean: &Values,
+        group: &mut Group,
+        errors: &mut Errors,
+    ) {
+        let written = mean.widened(segment.elements.clone());
+        for (at, found) in segment.elements.clone().zip(written) {
+            let plain = self.plain(segment, self.clipped[at]);
+            let error = (plain - found).abs();
+            group.largest_error = larger(group.largest_error, error);
+            errors.histogram.add(error, group.bound);
+            errors.squares += error * error;
+            let without = self.plain(segment, self.clipped[at] + self.excess[at]);
+            errors.with_clipping = larger(errors.with_clipping, (without - found).abs());
+        }
+    }
+
+    /// The plain mean of an element, in its tensor's own range.
+    fn plain(&self, segment: &Segment, sum: f64) -> f64 {
+        sum / self.total_weight / self.clipping_range * segment.clipping_range
+    }
+
+    /// The groups with their bounds, and no errors yet.
+    fn groups(&self, aggregate: &Aggregate<f64>, segments: &[Segment]) -> Vec<Group> {
+        let sum_bound = self.bound(aggregate);
+        let mut groups: Vec<Group> = Vec::new();
+        for segment in segments {
+            let bound = sum_bound / self.clipping_range * segment.clipping_range;
+            let sums = self.clipped[segment.elements.clone()].iter();
+            let largest = sums.map(|&sum| self.plain(segment, sum).abs()).fold(0.0, larger);
+            let rounding = segment.dtype.map_or(0.0, |dtype| dtype.rounding(largest + bound));
+            let elements = segment.elements.len() as u64;
+            match groups.iter_mut().find(|it| it.is_of(segment)) {
+                Some(group) => {
+                    group.elements += elements;
+                    group.rounding = group.rounding.max(rounding);
+                    group.bound = bound + group.rounding;
+                }
+                None => groups.push(Group {
+                    dtype: segment.dtype.map(|it| it.to_string()),
+                    clipping_range: segment.clipping_range,
+                    elements,
+                    largest_error: 0.0,
+                    rounding,
+                    bound: bound + rounding,
+                }),
+            }
+        }
+        groups
     }
 
     fn bound(&self, aggregate: &Aggregate<f64>) -> f64 {
@@ -141,6 +251,13 @@ impl Plain {
         } else {
             self.quantizer.error_bound_with_inexact_weights(clients, total_weight)
         }
+    }
+}
+
+impl Group {
+    fn is_of(&self, segment: &Segment) -> bool {
+        let dtype = segment.dtype.map(|it| it.to_string());
+        self.dtype == dtype && self.clipping_range.total_cmp(&segment.clipping_range).is_eq()
     }
 }
 
@@ -157,7 +274,11 @@ mod tests {
     #[test]
     fn errors_fall_into_halves_of_the_bound() {
         let errors = [8.1, f64::NAN, f64::INFINITY, 8.0, 4.1, 4.0, 2.1, 2.0, 1e-30, 0.0];
-        let Histogram { above, within } = Histogram::of(errors.into_iter(), 8.0);
+        let mut histogram = Histogram::default();
+        for error in errors {
+            histogram.add(error, 8.0);
+        }
+        let Histogram { above, within } = histogram;
         assert_eq!((above, &within[..4]), (3, &[2, 2, 1, 0][..]));
         assert_eq!((within[19], within.iter().sum::<u64>()), (2, 7));
     }

@@ -46,6 +46,22 @@ pub enum CommandError {
         /// The largest weight.
         max_weight: f64,
     },
+    /// Two clipping ranges for the same tensors.
+    #[error(
+        "--clipping-range is given as {first} and as {second}: give one number, and others as NAME=NUMBER"
+    )]
+    TwoRanges {
+        /// The one.
+        first: f64,
+        /// The other.
+        second: f64,
+    },
+    /// A clipping range by name, where updates are made up and have no tensors.
+    #[error("--clipping-range {name}=... names a tensor, and there is none: give one number")]
+    NamedRange {
+        /// The name.
+        name: String,
+    },
     /// The clients' identities do not tell them apart.
     #[error(transparent)]
     Directory(#[from] InvalidDirectory),

@@ -8,7 +8,9 @@ use rand_core::{Rng, SeedableRng};
 use secagg::ClientId;
 use serde::Serialize;
 
-use crate::files::{self, FileError, Layout, Pattern, Skip, Values};
+use crate::check::Segment;
+use crate::files::{self, FileError, Layout, Pattern, Skip, TensorSpec, Values};
+use crate::ranges::{Ranges, rounded_up};
 
 /// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it is
 /// needed and dropped soon after.
@@ -69,14 +71,24 @@ pub struct FileFleet {
     skip: Skip,
     /// Skipped tensors in which a file differs from the first one.
     differing: BTreeSet<String>,
-    clipped: usize,
+    ranges: Ranges,
+    /// One for each tensor that is averaged.
+    clipped: Vec<Clipped>,
+}
+
+/// Elements of a tensor that lie outside of its range.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clipped {
+    elements: usize,
+    /// The magnitude of the largest.
+    largest: f64,
 }
 
 impl FileFleet {
     /// Reads every file once, so that a bad one is found before any client has started.
     ///
     /// `weights` has one weight for each file, tensors that `skip` matches are not averaged, and elements beyond
-    /// `clipping_range` are counted. `progress` is called after each file.
+    /// their tensors' `ranges` are counted. `progress` is called after each file.
     ///
     /// # Errors
     /// [`FileError`] names the file, and the tensor and index where there is one.
@@ -84,35 +96,84 @@ impl FileFleet {
         paths: &[PathBuf],
         weights: Vec<f64>,
         skip: Skip,
-        clipping_range: f64,
+        ranges: Ranges,
         progress: impl Fn(),
     ) -> Result<Self, FileError> {
         check_distinct(paths)?;
         let first = paths.first().ok_or(FileError::NoFiles)?;
         let files::Update { layout, values } = files::read_skipping(first, &skip)?;
         check_skipped(&skip, &layout)?;
-        let clipped = values.beyond(clipping_range);
-        let (differing, names) = (BTreeSet::new(), names(paths));
-        let mut fleet =
-            Self { paths: paths.to_vec(), names, weights, layout, skip, differing, clipped };
+        check_ranges(&ranges, &layout)?;
+        let clipped = vec![Clipped::default(); layout.tensors().len()];
+        let (differing, names, paths) = (BTreeSet::new(), names(paths), paths.to_vec());
+        let mut fleet = Self { paths, names, weights, layout, skip, differing, ranges, clipped };
+        fleet.count_clipped(&values);
         progress();
-        for path in &paths[1..] {
-            fleet.meet(path, clipping_range)?;
+        for at in 1..fleet.paths.len() {
+            fleet.meet(at)?;
             progress();
         }
         Ok(fleet)
     }
 
     /// Compares one more file with the first.
-    fn meet(&mut self, path: &Path, clipping_range: f64) -> Result<(), FileError> {
+    fn meet(&mut self, at: usize) -> Result<(), FileError> {
+        let path = &self.paths[at];
         let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
         self.layout.keep_common_metadata(&layout);
         let ours = self.layout.skipped().iter();
         let differ = ours.filter(|one| layout.skipped_named(&one.name) != Some(one));
         self.differing.extend(differ.map(|one| one.name.clone()));
-        self.clipped += values.beyond(clipping_range);
+        self.count_clipped(&values);
         Ok(())
+    }
+
+    fn count_clipped(&mut self, values: &Values) {
+        for (clipped, (spec, range)) in self.clipped.iter_mut().zip(self.layout.ranges()) {
+            let (elements, largest) = values.beyond(range, self.ranges.of(&spec.name));
+            clipped.elements += elements;
+            clipped.largest = clipped.largest.max(largest);
+        }
+    }
+
+    /// Each tensor's elements in the mean, in the order of the mean.
+    pub fn segments(&self) -> Vec<Segment> {
+        let segment = |(spec, elements): (&TensorSpec, _)| Segment {
+            elements,
+            clipping_range: self.ranges.of(&spec.name),
+            dtype: Some(spec.dtype),
+        };
+        self.layout.ranges().map(segment).collect()
+    }
+
+    /// Tensors that do not have the round's own range.
+    fn scaled(&self) -> impl Iterator<Item = Segment> {
+        let rest = self.ranges.rest();
+        self.segments().into_iter().filter(move |it| it.clipping_range.total_cmp(&rest).is_ne())
+    }
+
+    /// Brings a mean of [scaled](Self::scale) updates back into its tensors' ranges.
+    pub fn restore(&self, mean: &mut [f64]) {
+        let rest = self.ranges.rest();
+        for Segment { elements, clipping_range: own, .. } in self.scaled() {
+            mean[elements].iter_mut().for_each(|x| *x = (*x / rest * own).clamp(-own, own));
+        }
+    }
+
+    /// Multiplies each tensor by the round's range over its own.
+    fn scale(&self, update: Values) -> Values {
+        let rest = self.ranges.rest();
+        let mut scaled = self.scaled().peekable();
+        if scaled.peek().is_none() {
+            return update;
+        }
+        // In f64, so that the result is as exact as the sum can be.
+        let mut update = update.into_f64();
+        for Segment { elements, clipping_range: own, .. } in scaled {
+            update[elements].iter_mut().for_each(|x| *x = *x / own * rest);
+        }
+        Values::F64(update)
     }
 
     /// The layout that all files share.
@@ -120,11 +181,13 @@ impl FileFleet {
         &self.layout
     }
 
-    /// What the clients of a round must agree on: the tensors, one per line.
+    /// What the clients of a round must agree on: the tensors and their clipping ranges, one per line.
     pub fn application(&self) -> Vec<u8> {
         let tensors = self.layout.tensors().iter();
-        let lines =
-            tensors.map(|spec| format!("{} {:?} {:?}\n", spec.dtype, spec.shape, spec.name));
+        let lines = tensors.map(|spec| {
+            let TensorSpec { name, shape, dtype } = spec;
+            format!("{dtype} {shape:?} {name:?} {}\n", self.ranges.of(name))
+        });
         lines.collect::<String>().into_bytes()
     }
 }
@@ -139,10 +202,7 @@ impl Fleet for FileFleet {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Self { clipped, .. } = self;
-        let clipped = (*clipped > 0)
-            .then(|| format!("{clipped} elements are clipped: raise --clipping-range"));
-        clipped.into_iter().collect()
+        self.clipping_warning().into_iter().collect()
     }
 
     fn left_alone(&self) -> Vec<LeftAlone> {
@@ -157,7 +217,38 @@ impl Fleet for FileFleet {
         let (path, weight) = (&self.paths[client.0 as usize], self.weights[client.0 as usize]);
         let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
-        Ok(Contribution { weight, update: values })
+        Ok(Contribution { weight, update: self.scale(values) })
+    }
+}
+
+/// How many tensors a warning names.
+const SHOWN: usize = 5;
+
+impl FileFleet {
+    fn clipping_warning(&self) -> Option<String> {
+        let each = self.layout.tensors().iter().zip(&self.clipped);
+        let each: Vec<_> = each.filter(|(_, it)| it.elements > 0).collect();
+        let elements: usize = each.iter().map(|(_, it)| it.elements).sum();
+        let largest = each.iter().map(|(_, it)| it.largest).reduce(f64::max)?;
+        let what = |(spec, it): &(&TensorSpec, &Clipped)| {
+            format!("{} of {:?} (up to {:.4})", it.elements, spec.name, it.largest)
+        };
+        let hold = |(spec, it): &(&TensorSpec, &Clipped)| {
+            format!("--clipping-range '{}={}'", spec.name, rounded_up(it.largest))
+        };
+        let shown = &each[..each.len().min(SHOWN)];
+        let what: Vec<_> = shown.iter().map(what).collect();
+        let hold: Vec<_> = shown.iter().map(hold).collect();
+        let more = match each.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and of {more} more tensors"),
+        };
+        Some(format!(
+            "{elements} elements are clipped: {}{more}. To hold them, give {}, or --clipping-range {} for all",
+            what.join(", "),
+            hold.join(" "),
+            rounded_up(largest)
+        ))
     }
 }
 
@@ -170,6 +261,14 @@ fn check_skipped(skip: &Skip, layout: &Layout) -> Result<(), FileError> {
     }
     let nothing_left = layout.tensors().is_empty() && !skipped.is_empty();
     if nothing_left { Err(FileError::AllSkipped) } else { Ok(()) }
+}
+
+/// Each pattern stands for something.
+fn check_ranges(ranges: &Ranges, layout: &Layout) -> Result<(), FileError> {
+    ranges.unmatched(layout).map_or(Ok(()), |pattern| {
+        let (option, pattern) = ("--clipping-range", pattern.as_str().into());
+        Err(FileError::NoSuchTensor { option, pattern })
+    })
 }
 
 /// One file is one client's.

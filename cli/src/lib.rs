@@ -17,6 +17,7 @@ mod parts;
 pub mod plan;
 mod process;
 mod progress;
+pub mod ranges;
 pub mod report;
 mod round;
 pub mod run;

@@ -17,6 +17,7 @@ pub use work::Work;
 
 use crate::args::{VectorArgs, power, quantization_range};
 use crate::error::CommandError;
+use crate::ranges;
 
 /// Finds the parameters that a cohort needs, and says what a round with them costs.
 ///
@@ -115,6 +116,7 @@ impl PlanArgs {
     /// # Errors
     /// [`CommandError`] where nothing bears the assumptions, or the parameters do not fit.
     pub fn execute(&self) -> Result<PlanReport, CommandError> {
+        ranges::check_unnamed(&self.vector.clipping_range)?;
         let assumptions = self.assumptions();
         let plan = assumptions.plan()?;
         let params = self.params(&plan)?;
@@ -127,7 +129,7 @@ impl PlanArgs {
             graph: (&plan).into(),
             options: report::options(&plan, &params),
             max_weight: self.vector.max_weight,
-            clipping_range: self.vector.clipping_range,
+            clipping_range: ranges::rest_of(&self.vector.clipping_range),
             mean_weight,
             prg: self.vector.prg.to_string(),
             quantization: quantize(&params),
@@ -201,7 +203,7 @@ impl PlanArgs {
             .quantization_range(levels)
             .modulus_range(modulus_range)
             .max_weight(self.vector.max_weight)
-            .clipping_range(self.vector.clipping_range)
+            .clipping_range(ranges::rest_of(&self.vector.clipping_range))
             .prg(self.vector.prg)
             .build()
     }

@@ -179,7 +179,7 @@ impl Report {
 
     /// Whether there is a mean, and it passed the check if there was one.
     pub fn succeeded(&self) -> bool {
-        self.reason.is_none() && self.check.is_none_or(|check| check.holds)
+        self.reason.is_none() && self.check.as_ref().is_none_or(|check| check.holds)
     }
 
     /// One JSON document.

@@ -8,13 +8,14 @@ use rand_core::UnwrapErr;
 use secagg::{Aggregate, Params, SessionId};
 
 use crate::args::{ParamsArgs, RunArgs};
-use crate::check::check;
+use crate::check::{Written, check};
 use crate::error::CommandError;
 use crate::fault::{Fault, FaultArg, Faults};
-use crate::files::{self, Pattern, Values};
+use crate::files::{self, FileError, Format, Pattern, Values};
 use crate::fleet::{FileFleet, Fleet, names};
 use crate::identities::Identities;
 use crate::in_process::InProcess;
+use crate::ranges::Ranges;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
 use crate::{memory, progress, weights};
@@ -89,8 +90,9 @@ impl RoundArgs {
             None => vec![self.params.vector.max_weight; self.updates.len()],
         };
         let bar = progress::bar("reading", self.updates.len());
-        let (skip, clipping_range) = (self.skip.clone().into(), self.params.vector.clipping_range);
-        let fleet = FileFleet::open(&self.updates, weights, skip, clipping_range, || bar.inc(1));
+        let ranges = Ranges::new(&self.params.vector.clipping_range)?;
+        let skip = self.skip.clone().into();
+        let fleet = FileFleet::open(&self.updates, weights, skip, ranges, || bar.inc(1));
         bar.finish_and_clear();
         Ok(fleet?)
     }
@@ -112,7 +114,7 @@ impl RoundArgs {
         let resolved = out.canonicalize().ok();
         let same = |update: &PathBuf| resolved.is_some() && update.canonicalize().ok() == resolved;
         if self.updates.iter().any(same) {
-            return Err(files::FileError::OverInput { path: out.clone() }.into());
+            return Err(FileError::OverInput { path: out.clone() }.into());
         }
         Ok(files::check_writable(out, fleet.layout())?)
     }
@@ -164,9 +166,27 @@ impl RoundArgs {
         params: &Params,
         aggregate: &Aggregate<f64>,
     ) -> Result<Option<crate::check::Check>, CommandError> {
+        let mut mean = aggregate.mean.clone();
+        fleet.restore(&mut mean);
+        let mean = Values::F64(mean);
         if let Some(out) = &self.out {
-            files::write(out, fleet.layout(), &Values::F64(aggregate.mean.clone()))?;
+            files::write(out, fleet.layout(), &mean)?;
         }
-        Ok(if self.run.check { Some(check(fleet, params, aggregate)?) } else { None })
+        if !self.run.check {
+            return Ok(None);
+        }
+        let mean = self.written(fleet, &mean)?;
+        let written = Written { mean: &mean, segments: fleet.segments() };
+        Ok(Some(check(fleet, params, aggregate, &written)?))
+    }
+
+    /// The mean from its file, or as it would be there.
+    fn written(&self, fleet: &FileFleet, mean: &Values) -> Result<Values, FileError> {
+        match &self.out {
+            // A single array has a name of its own, and is not skipped.
+            Some(out) if Format::of(out)? == Format::Npy => Ok(files::read(out)?.values),
+            Some(out) => Ok(files::read_skipping(out, &self.skip.clone().into())?.values),
+            None => files::rounded(fleet.layout(), mean),
+        }
     }
 }

@@ -3,18 +3,19 @@
 use clap::Args;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use secagg::{ClientId, Params, SessionId, Stage};
+use secagg::{Aggregate, ClientId, Params, SessionId, Stage};
 
 use crate::args::{ParamsArgs, RunArgs};
-use crate::check::check;
+use crate::check::{Check, Segment, Written, check};
 use crate::error::CommandError;
 use crate::fault::{Fault, Faults};
+use crate::files::{FileError, Values};
 use crate::fleet::{Fleet, SyntheticFleet};
 use crate::identities::Identities;
 use crate::in_process::InProcess;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
-use crate::{memory, progress};
+use crate::{memory, progress, ranges};
 
 /// Runs secure aggregation over a fleet of made-up clients and says what it costs.
 ///
@@ -51,6 +52,7 @@ impl SimulateArgs {
     /// # Errors
     /// [`CommandError`], sorted by whether the input or the round is to blame.
     pub fn execute(&self) -> Result<Report, CommandError> {
+        ranges::check_unnamed(&self.params.vector.clipping_range)?;
         let params = self.params.build(self.clients as usize, self.parameters)?;
         memory::check(&params, self.run.threads())?;
         self.run.check_report()?;
@@ -62,7 +64,7 @@ impl SimulateArgs {
         };
         let finished = self.run_round(&fleet, &params)?;
         let checked = match &finished.outcome {
-            Ok(aggregate) if self.run.check => Some(check(&fleet, &params, aggregate)?),
+            Ok(aggregate) if self.run.check => Some(check_unrounded(&fleet, &params, aggregate)?),
             _ => None,
         };
         let report = Report::new(&fleet, &params, &finished, checked);
@@ -133,6 +135,21 @@ enum Purpose {
     Faults,
     Identities,
     Client(ClientId),
+}
+
+/// Nothing is written, so that nothing is rounded.
+fn check_unrounded(
+    fleet: &SyntheticFleet,
+    params: &Params,
+    aggregate: &Aggregate<f64>,
+) -> Result<Check, FileError> {
+    let segment = Segment {
+        elements: 0..params.dimension(),
+        clipping_range: params.quantizer().clipping_range(),
+        dtype: None,
+    };
+    let mean = &Values::F64(aggregate.mean.clone());
+    check(fleet, params, aggregate, &Written { mean, segments: vec![segment] })
 }
 
 fn fraction(text: &str) -> Result<f64, String> {

@@ -257,3 +257,96 @@ fn a_name_that_the_output_cannot_hold_is_refused_before_the_round() -> Outcome {
     assert!(said.contains("a tensor called \"a.npy\" beside \"a\""), "{said}");
     Ok(())
 }
+
+/// A variance of 120 beside weights of 0.1: with one range, either the one is cut or the others are noise.
+#[test]
+fn a_range_by_name_holds_one_tensor_and_leaves_the_others_as_exact() -> Outcome {
+    let tensors = [("bn.running_var", Dtype::F32), ("weight", Dtype::F32)];
+    let rows: [&[f64]; 4] = [
+        &[120.0, -120.0, 0.1, 0.0],
+        &[120.0, 30.5, 0.2, 0.0],
+        &[120.0, 30.5, 0.3, 0.0],
+        &[120.0, 30.5, 0.4, 0.0],
+    ];
+    let clients = Clients::made("safetensors", &tensors, &rows)?;
+    let out = clients.out("mean.safetensors");
+    let ranges = ["--clipping-range", "*.running_var=120", "--clipping-range", "0.5", "--check"];
+    let report = clients.done(&out, &ranges);
+    assert!(!report["warnings"].to_string().contains("clipped"), "{report}");
+    let groups = report["check"]["groups"].as_array().expect("a list");
+    let bound = |at: usize| groups[at]["bound"].as_f64().expect("a number");
+    assert_eq!(
+        (&groups[0]["clipping_range"], &groups[1]["clipping_range"]),
+        (&120.0.into(), &0.5.into())
+    );
+    // 240 times the range, and as much more of the bound, give or take the rounding to f32.
+    assert!((200.0..280.0).contains(&(bound(0) / bound(1))), "{report}");
+    let mean = mean_of(&out)?;
+    for (found, right) in mean.iter().zip([120.0, -7.125, 0.25, 0.0]) {
+        assert!((found - right).abs() <= bound(usize::from(right.abs() < 1.0)), "{mean:?}");
+    }
+    assert!(mean.iter().all(|x| x.abs() <= 120.0), "{mean:?}");
+    Ok(())
+}
+
+#[test]
+fn clipping_names_the_tensors_and_a_range_that_holds_them() -> Outcome {
+    let tensors = [("bn.count", Dtype::I64), ("weight", Dtype::F32)];
+    let row: &[f64] = &[391.0, 0.0, 0.1, -9.7];
+    let clients = Clients::made("npz", &tensors, &[row; 3])?;
+    let out = clients.out("mean.npz");
+    let report = clients.done(&out, &[]);
+    let warnings = report["warnings"].to_string();
+    for part in [
+        "6 elements are clipped: 3 of",
+        "bn.count",
+        "(up to 391.0000)",
+        "--clipping-range 'bn.count=400' --clipping-range 'weight=9.7'",
+        "or --clipping-range 400 for all",
+    ] {
+        assert!(warnings.contains(part), "{part}: {warnings}");
+    }
+    let held = ["--clipping-range", "bn.count=400", "--clipping-range", "weight=9.7"];
+    let report = clients.done(&out, &held);
+    assert!(!report["warnings"].to_string().contains("clipped"), "{report}");
+    assert_eq!(mean_of(&out)?[0], 391.0);
+    Ok(())
+}
+
+#[test]
+fn ranges_for_no_tensor_or_given_twice_are_refused() -> Outcome {
+    let clients = Clients::copies("files/twelve.npz", 3)?;
+    let out = clients.out("mean.npz");
+    let said = |ranges: &[&str]| {
+        let args: Vec<_> = ranges.iter().flat_map(|it| ["--clipping-range", it]).collect();
+        refusal(&mut clients.round(&out, &args))
+    };
+    assert!(said(&["brr_*=3"]).contains("--clipping-range \"brr_*\" matches no tensor"));
+    assert!(said(&["3", "*=4"]).contains("is given as 3 and as 4"));
+    assert!(said(&["arr_0=0"]).contains("must be finite and above 0"));
+    let named = ["--clients", "3", "--clipping-range", "a=3"];
+    assert!(refusal(secagg("simulate").args(named)).contains("names a tensor, and there is none"));
+    Ok(())
+}
+
+/// The error of the file, and not of the mean before it was rounded.
+#[test]
+fn the_check_measures_the_file_and_says_what_rounding_adds() -> Outcome {
+    let tensors = [("half", Dtype::F16)];
+    let rows: [&[f64]; 3] = [&[1.0; 64], &[1.0; 64], &[1.0 + 1.0 / 1024.0; 64]];
+    let clients = Clients::made("npz", &tensors, &rows)?;
+    let out = clients.out("mean.npz");
+    let report = clients.done(&out, &["--check"]);
+    // A third of the step of f16 there.
+    let (step, mean) = (1.0 / 1024.0, mean_of(&out)?);
+    let wrong = mean.iter().map(|x| (x - 1.0 - step / 3.0).abs()).fold(0.0, f64::max);
+    let check = &report["check"];
+    assert!((check["largest_error"].as_f64().unwrap() - wrong).abs() < 1e-12, "{check} {wrong}");
+    assert!(wrong > step / 4.0 && check["bound"].as_f64().unwrap() > step / 2.0, "{check}");
+    let without_a_file = secagg("round").args(&clients.paths).arg("--check").output()?;
+    for output in [clients.round(&out, &["--check"]).output()?, without_a_file] {
+        let words = String::from_utf8(output.stdout)?;
+        assert!(words.contains("of which rounding to f16 at most 4.8"), "{words}");
+    }
+    Ok(())
+}

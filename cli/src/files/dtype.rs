@@ -90,6 +90,18 @@ impl Dtype {
         self.bytes() < 4 || matches!(self, Self::F32)
     }
 
+    /// How far the nearest of its values can be from a number of at most this magnitude.
+    pub fn rounding(self, magnitude: f64) -> f64 {
+        let (digits, smallest) = match self {
+            Self::F16 => (11, -24),
+            Self::Bf16 => (8, -133),
+            Self::F32 => (24, -149),
+            Self::F64 => (53, -1022),
+            _ => return 0.5,
+        };
+        (magnitude * 2_f64.powi(-digits)).max(2_f64.powi(smallest - 1))
+    }
+
     /// The dtype that a `descr` of numpy stands for, and whether its bytes are big-endian.
     pub(super) fn from_numpy(descr: &str) -> Option<(Self, bool)> {
         let code = descr.strip_prefix(['<', '>', '=', '|']).unwrap_or(descr);

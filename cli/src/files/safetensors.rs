@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, skip: &Skip) -> Result<(Update, Vec<Refused>), F
     let mut values = Values::empty_for(&layout);
     for spec in layout.tensors() {
         opened.seek_to(&spec.name).map_err(|e| unreadable(path, e))?;
-        let stored = stored(spec.clone());
+        let stored = Stored::plain(spec.clone());
         refused.extend(stored.read_into(&mut values, path, &mut opened.reader)?);
     }
     Ok((Update { layout, values }, refused))
@@ -61,10 +61,6 @@ pub(super) fn write(
             writer.write_all(it.content.bytes()).map_err(|e| unwritable(path, e))
         }
     })
-}
-
-fn stored(spec: TensorSpec) -> Stored {
-    Stored { spec, big_endian: false, column_major: false }
 }
 
 /// A file whose header was read and agrees with the file's length.
@@ -111,7 +107,7 @@ impl Opened {
     ) -> Result<Skipped, FileError> {
         self.seek_to(&name).map_err(|e| unreadable(path, e))?;
         if let Ok(spec) = spec_of(&name, &info) {
-            return Skipped::known(path, stored(spec), &mut self.reader);
+            return Skipped::known(path, Stored::plain(spec), &mut self.reader);
         }
         let TensorInfo { dtype, shape, data_offsets: (start, end) } = info;
         let bytes = read_bytes(path, &mut self.reader, (end - start) as u64)?;

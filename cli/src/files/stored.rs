@@ -18,6 +18,11 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// As we write it.
+    pub(super) fn plain(spec: TensorSpec) -> Self {
+        Self { spec, big_endian: false, column_major: false }
+    }
+
     /// Appends the tensor's values, read from where `reader` stands; tells the first one that cannot be summed.
     pub(super) fn read_into(
         &self,

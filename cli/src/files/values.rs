@@ -53,11 +53,19 @@ impl Values {
         }
     }
 
-    /// How many lie outside of plus or minus `range`.
-    pub fn beyond(&self, range: f64) -> usize {
+    /// How many of these elements lie outside of plus or minus `limit`, and the magnitude of the largest.
+    pub fn beyond(&self, elements: Range<usize>, limit: f64) -> (usize, f64) {
         match self {
-            Self::F32(v) => v.iter().filter(|&&x| f64::from(x).abs() > range).count(),
-            Self::F64(v) => v.iter().filter(|&&x| x.abs() > range).count(),
+            Self::F32(v) => beyond(v[elements].iter().map(|&x| f64::from(x)), limit),
+            Self::F64(v) => beyond(v[elements].iter().copied(), limit),
+        }
+    }
+
+    /// The same values in f64.
+    pub fn into_f64(self) -> Vec<f64> {
+        match self {
+            Self::F32(v) => v.into_iter().map(f64::from).collect(),
+            Self::F64(v) => v,
         }
     }
 
@@ -214,6 +222,11 @@ fn column_major(mut flat: usize, shape: &[usize], elements: usize) -> usize {
         flat /= extent;
     }
     at
+}
+
+fn beyond(values: impl Iterator<Item = f64>, limit: f64) -> (usize, f64) {
+    let outside = values.map(f64::abs).filter(|&x| x > limit);
+    outside.fold((0, 0.0), |(count, largest), x| (count + 1, x.max(largest)))
 }
 
 fn first(values: impl Iterator<Item = f64>, unfit: impl Fn(f64) -> bool) -> Option<(usize, f64)> {

@@ -55,7 +55,7 @@ impl Report {
     }
 
     fn verdict(&self) -> &'static str {
-        match (&self.reason, self.check) {
+        match (&self.reason, &self.check) {
             (Some(_), _) => "No mean",
             (None, Some(check)) if !check.holds => "The error is above the bound",
             (None, Some(_)) => "Done, and the error is within the bound",

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanBytes;
 
 use super::{Complaint, FalseShare, Parameters, Report, Stage, Unmask};
-use crate::check::Check;
+use crate::check::{Check, Group};
 
 impl Report {
     /// Tables and sentences.
@@ -163,12 +163,35 @@ impl Unmask {
     }
 }
 
+/// What rounding adds, and the bound of each range.
+fn describe_groups(check: &Check, text: &mut String) {
+    if check.groups.len() == 1 && !check.groups[0].is_coarse() {
+        return;
+    }
+    for group in &check.groups {
+        let Group { dtype, clipping_range, elements, largest_error, rounding, bound } = group;
+        let dtype = dtype.as_deref().unwrap_or_default();
+        let verdict = if group.holds() { "within" } else { "ABOVE" };
+        let of_which = if group.is_coarse() {
+            format!(", of which rounding to {dtype} at most {rounding:.3e}")
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            text,
+            "\n  {elements} elements of {dtype} within ±{clipping_range}: largest error {largest_error:.3e}{of_which}; \
+             {verdict} the bound of {bound:.3e}."
+        );
+    }
+}
+
 fn sentence(check: &Check) -> String {
     let Check { largest_error, bound, clipped_elements, largest_error_with_clipping, .. } = check;
     let verdict = if check.holds { "within" } else { "ABOVE" };
     let mut text = format!(
         "Largest error against the plain weighted mean: {largest_error:.3e}, {verdict} the bound of {bound:.3e}."
     );
+    describe_groups(check, &mut text);
     if *clipped_elements > 0 {
         let _ = write!(
             text,
