@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyType};
 use secagg::kernels::{Modulus, Prg, Seed};
 use secagg::{Amount, QuantizationRange, SessionId, Stage, ThreatModel};
 use zeroize::{Zeroize, Zeroizing};
@@ -22,35 +23,66 @@ where
     type Error = PyErr;
 
     fn extract(number: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if number.is_instance_of::<PyBool>() {
-            return Err(PyTypeError::new_err("a bool is no number here"));
-        }
+        static INTEGRAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        is_of(&INTEGRAL, "Integral", "an integer", number)?;
         T::extract(number).map(Self).map_err(|error| {
             if !error.is_instance_of::<PyOverflowError>(number.py()) {
                 return error;
             }
-            let most = T::MOST;
-            misuse("Range", format_args!("{} is not from 0 to {most}", number.to_owned()))
+            let (least, most) = (T::LEAST, T::MOST);
+            misuse("Range", format_args!("{} is not from {least} to {most}", number.to_owned()))
         })
     }
 }
 
-/// What a whole number can be at most.
+/// The least and the largest whole number of a type.
 pub(crate) trait Limits {
-    type Most: Display;
-    const MOST: Self::Most;
+    type Limit: Display;
+    const LEAST: Self::Limit;
+    const MOST: Self::Limit;
 }
 
 macro_rules! limits {
     ($($whole:ty)*) => {
         $(impl Limits for $whole {
-            type Most = $whole;
+            type Limit = $whole;
+            const LEAST: $whole = <$whole>::MIN;
             const MOST: $whole = <$whole>::MAX;
         })*
     };
 }
 
-limits!(u32 u64 u128 usize);
+limits!(i64 u32 u64 u128 usize);
+
+/// A real number: a float or an integer, Python's or numpy's.
+#[derive(Clone, Copy)]
+pub(crate) struct Number(pub(crate) f64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Number {
+    type Error = PyErr;
+
+    fn extract(number: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        static REAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        is_of(&REAL, "Real", "a number", number)?;
+        number.extract().map(Self)
+    }
+}
+
+/// Refuses everything but numbers of a class of Python's module `numbers`, which numpy's scalars belong to too.
+/// A bool is none here, nor an array without axes.
+fn is_of(
+    class: &PyOnceLock<Py<PyType>>,
+    name: &str,
+    due: &str,
+    number: Borrowed<'_, '_, PyAny>,
+) -> PyResult<()> {
+    let class = class.import(number.py(), "numbers", name)?;
+    if !number.is_instance_of::<PyBool>() && number.is_instance(class)? {
+        return Ok(());
+    }
+    let found = number.get_type();
+    Err(PyTypeError::new_err(format!("{due} is due, and not {found}")))
+}
 
 /// Clients that make a mean: some, of a weight together.
 pub(crate) fn some_weight(clients: u64, total_weight: f64) -> PyResult<(u64, f64)> {
@@ -74,7 +106,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Share {
         if amount.hasattr("__index__")? {
             return Whole::<u32>::extract(amount).map(|count| Self(Amount::Count(count.0)));
         }
-        amount.extract().map(|fraction| Self(Amount::Fraction(fraction)))
+        Number::extract(amount).map(|fraction| Self(Amount::Fraction(fraction.0)))
     }
 }
 
@@ -104,9 +136,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Levels {
         Whole::<u64>::extract(levels).map(|levels| Self(QuantizationRange::Levels(levels.0)))
     }
 }
-
-/// The default of bytes that may be left out.
-pub(crate) const NO_BYTES: &[u8] = &[];
 
 pub(crate) fn prg(name: &str) -> PyResult<Prg> {
     name.parse().map_err(misused)

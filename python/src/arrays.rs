@@ -9,7 +9,8 @@ use numpy::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyType};
 
 /// An update: float32 or float64.
 pub(crate) enum Update<'py> {
@@ -31,8 +32,9 @@ pub(crate) enum LanesMut<'py> {
     U64(PyReadwriteArray1<'py, u64>),
 }
 
-/// `bytes`, or an array of uint8, such as a range of them without a copy.
+/// `bytes`, or whatever else holds bytes: a bytearray, a memoryview or an array of uint8. Nothing is copied.
 pub(crate) enum Bytes<'py> {
+    None,
     Object(Bound<'py, PyBytes>),
     Array(PyReadonlyArray1<'py, u8>),
 }
@@ -133,7 +135,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Bytes<'py> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Self::Object(bytes.to_owned()));
         }
-        let array = checked(&object, "uint8, or bytes", false)?;
+        let viewed = view(&object)?;
+        let array = checked(viewed.as_ref().unwrap_or(&object), "uint8, or bytes", false)?;
         if is::<u8>(array) {
             readonly(array).map(Self::Array)
         } else {
@@ -142,9 +145,20 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Bytes<'py> {
     }
 }
 
+/// A bytearray or a memoryview as an array, whose dtype and dimensions are then judged as any array's.
+fn view<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let holds_bytes =
+        object.is_instance_of::<PyByteArray>() || object.is_instance_of::<PyMemoryView>();
+    let numpy = || object.py().import("numpy");
+    holds_bytes
+        .then(|| numpy()?.call_method1("asarray", (PyMemoryView::from(object)?,)))
+        .transpose()
+}
+
 impl Bytes<'_> {
     pub(crate) fn as_slice(&self) -> PyResult<&[u8]> {
         match self {
+            Self::None => Ok(&[]),
             Self::Object(bytes) => Ok(bytes.as_bytes()),
             Self::Array(array) => Ok(array.as_slice()?),
         }
@@ -177,6 +191,11 @@ fn checked<'a, 'py>(
         let found = object.get_type();
         PyTypeError::new_err(format!("a numpy array of {kinds} is due, and not {found}"))
     })?;
+    if is_masked(array)? {
+        let message =
+            "a masked array is not taken, whose mask would be lost: filled() it, or compressed()";
+        return Err(PyTypeError::new_err(message));
+    }
     if array.ndim() != 1 {
         let found = array.ndim();
         let message =
@@ -192,6 +211,11 @@ fn checked<'a, 'py>(
         return Err(PyValueError::new_err("the array is read-only: copy() it"));
     }
     Ok(array)
+}
+
+fn is_masked(array: &Bound<'_, PyUntypedArray>) -> PyResult<bool> {
+    static MASKED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    array.is_instance(MASKED.import(array.py(), "numpy.ma", "MaskedArray")?)
 }
 
 fn is<T: Element>(array: &Bound<'_, PyUntypedArray>) -> bool {

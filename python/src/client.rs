@@ -9,8 +9,8 @@ use secagg::client::{Persistent, Setup};
 use secagg::kernels::Real;
 use secagg::{ClientId, Stage, Store};
 
-use crate::arguments::{NO_BYTES, Whole, stage_name};
-use crate::arrays::{Update, with_update};
+use crate::arguments::{Number, Whole, stage_name};
+use crate::arrays::{Bytes, Update, with_update};
 use crate::errors::{misuse, not_restored, refused, unanswered};
 use crate::identity::{Directory, Identity, StateKey, rng};
 use crate::policy::Policy;
@@ -68,20 +68,22 @@ impl Client {
     ///     The kernels' backend; None for the fastest here.
     #[new]
     #[pyo3(signature = (
-        id, *, application=NO_BYTES, policy=None, identity=None, directory=None, state_key=None, backend=None
+        id, *, application=Bytes::None, policy=None, identity=None, directory=None, state_key=None, backend=None
     ), text_signature = "(id, *, application=b'', policy=None, identity=None, directory=None, \
         state_key=None, backend=None)")]
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
     fn new(
         id: Whole<u64>,
-        application: &[u8],
+        application: Bytes<'_>,
         policy: Option<&Policy>,
         identity: Option<&Identity>,
         directory: Option<&Directory>,
         state_key: Option<&StateKey>,
         backend: Option<&str>,
     ) -> PyResult<Self> {
-        let mut setup =
-            Setup::new(ClientId(id.0)).application(application).backend(self::backend(backend)?);
+        let mut setup = Setup::new(ClientId(id.0))
+            .application(application.as_slice()?)
+            .backend(self::backend(backend)?);
         if let Some(Policy(policy)) = policy {
             setup = setup.policy(*policy);
         }
@@ -99,14 +101,16 @@ impl Client {
     ///     For bytes that no client kept under this key, and without an identity or directory that is needed.
     #[staticmethod]
     #[pyo3(signature = (state, state_key, *, identity=None, directory=None))]
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
     fn restore(
         py: Python<'_>,
-        state: &[u8],
+        state: Bytes<'_>,
         state_key: &StateKey,
         identity: Option<&Identity>,
         directory: Option<&Directory>,
     ) -> PyResult<Self> {
         let (credentials, key) = (credentials(identity, directory)?, state_key.0.clone());
+        let state = state.as_slice()?;
         let memory = Memory(Arc::new(Mutex::new(Some(state.to_vec()))));
         let store = memory.clone();
         let client = py.detach(|| Persistent::restore(state, credentials, key, store));
@@ -137,7 +141,8 @@ impl Client {
     /// Parameters
     /// ----------
     /// request : bytes
-    ///     The message.
+    ///     The message. As everywhere, a bytearray, a memoryview or an array of uint8 will do; it is read
+    ///     in place.
     /// weight : float
     ///     The weight of the update. Used in the stage "collect_masked_vectors" alone, as is `update`.
     /// update : ndarray of float32 or float64
@@ -161,15 +166,17 @@ impl Client {
     ///     The request was answered before the last one; the client goes on.
     /// TypeError, ValueError
     ///     The update has another dtype, or is not contiguous; the client goes on.
-    #[pyo3(signature = (request, weight=0.0, update=None))]
+    #[pyo3(signature = (request, weight=Number(0.0), update=None),
+           text_signature = "($self, request, weight=0.0, update=None)")]
     #[allow(clippy::needless_pass_by_value)] // The array's borrow lasts as long as the call.
     fn answer<'py>(
         &self,
         py: Python<'py>,
-        request: &[u8],
-        weight: f64,
+        request: Bytes<'py>,
+        weight: Number,
         update: Option<Update<'py>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
+        let (request, weight) = (request.as_slice()?, weight.0);
         let reply = match &update {
             Some(update) => with_update!(*update, update => {
                 compute_on(py, &self.seat, |seat| seat.answer(request, weight, update))

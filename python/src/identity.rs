@@ -1,14 +1,13 @@
 //! Who is who, and the keys and names that are drawn at random. All randomness is the operating system's.
 
-use std::collections::BTreeMap;
-
 use getrandom::SysRng;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMapping};
 use rand_core::UnwrapErr;
 use secagg::{ClientId, SessionId, VerifyingKey};
 
-use crate::arguments::secret;
+use crate::arguments::{Whole, secret};
+use crate::arrays::Bytes;
 use crate::errors::{misuse, misused};
 
 /// The operating system's randomness.
@@ -25,8 +24,10 @@ pub(crate) struct Identity(pub(crate) secagg::Identity);
 impl Identity {
     /// The identity of 32 secret bytes.
     #[new]
-    fn new(secret: &[u8]) -> PyResult<Self> {
-        self::secret(secret, "an identity").map(|bytes| Self(secagg::Identity::from_bytes(&bytes)))
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+    fn new(secret: Bytes<'_>) -> PyResult<Self> {
+        self::secret(secret.as_slice()?, "an identity")
+            .map(|bytes| Self(secagg::Identity::from_bytes(&bytes)))
     }
 
     /// A fresh identity, from the operating system's randomness.
@@ -65,21 +66,21 @@ impl Directory {
     /// Misuse
     ///     For a key that is none, or that two clients have.
     #[new]
-    #[allow(clippy::needless_pass_by_value)] // Python's mapping is read into it.
-    fn new(entries: BTreeMap<u64, Vec<u8>>) -> PyResult<Self> {
-        let entries = entries.iter().map(|(&client, key)| {
+    fn new(entries: &Bound<'_, PyMapping>) -> PyResult<Self> {
+        let entries: Vec<(Whole<u64>, Bytes<'_>)> = entries.items()?.extract()?;
+        let entries = entries.iter().map(|(Whole(client), key)| {
             let no_key = |error| misuse("VerifyingKey", format_args!("client {client}: {error}"));
-            let key: &[u8; 32] = key.as_slice().try_into().map_err(|_| {
+            let key: &[u8; 32] = key.as_slice()?.try_into().map_err(|_| {
                 misuse("Length", format_args!("client {client}: a verifying key has 32 bytes"))
             })?;
-            Ok((ClientId(client), VerifyingKey::from_bytes(key).map_err(no_key)?))
+            Ok((ClientId(*client), VerifyingKey::from_bytes(key).map_err(no_key)?))
         });
         let entries: Vec<_> = entries.collect::<PyResult<_>>()?;
         secagg::Directory::new(entries).map(Self).map_err(misused)
     }
 
-    fn __contains__(&self, client: u64) -> bool {
-        self.0.get(ClientId(client)).is_some()
+    fn __contains__(&self, client: Whole<u64>) -> bool {
+        self.0.get(ClientId(client.0)).is_some()
     }
 }
 
@@ -92,8 +93,10 @@ pub(crate) struct StateKey(pub(crate) secagg::StateKey);
 impl StateKey {
     /// The key of 32 secret bytes, which must be uniform.
     #[new]
-    fn new(secret: &[u8]) -> PyResult<Self> {
-        self::secret(secret, "a state key").map(|bytes| Self(secagg::StateKey::from_bytes(*bytes)))
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+    fn new(secret: Bytes<'_>) -> PyResult<Self> {
+        self::secret(secret.as_slice()?, "a state key")
+            .map(|bytes| Self(secagg::StateKey::from_bytes(*bytes)))
     }
 
     /// A fresh key, from the operating system's randomness.

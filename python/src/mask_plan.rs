@@ -7,7 +7,7 @@ use pyo3::types::PyBytes;
 use secagg_kernels::{Seed, Sign};
 
 use crate::arguments::{Whole, prg, seed};
-use crate::arrays::{LanesMut, bytes_mut, with_lanes_mut};
+use crate::arrays::{Bytes, LanesMut, bytes_mut, with_lanes_mut};
 use crate::errors::{misuse, misused};
 use crate::threads::{backend, compute};
 
@@ -35,15 +35,16 @@ use crate::threads::{backend, compute};
 #[pyfunction]
 #[pyo3(signature = (prg, seed, out, *, first_byte=Whole(0), backend=None),
        text_signature = "(prg, seed, out, *, first_byte=0, backend=None)")]
+#[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
 pub(crate) fn expand(
     py: Python<'_>,
     prg: &str,
-    seed: &[u8],
+    seed: Bytes<'_>,
     out: &Bound<'_, PyAny>,
     first_byte: Whole<u64>,
     backend: Option<&str>,
 ) -> PyResult<()> {
-    let (prg, seed) = (self::prg(prg)?, self::seed(seed)?);
+    let (prg, seed) = (self::prg(prg)?, self::seed(seed.as_slice()?)?);
     let backend = self::backend(backend)?;
     let mut out = bytes_mut(out)?;
     let out = out.as_slice_mut()?;
@@ -62,11 +63,11 @@ impl MaskPlan {
     /// A plan of (seed of 32 bytes, 1 to add or -1 to subtract) pairs.
     #[new]
     #[allow(clippy::needless_pass_by_value)] // Python's sequence is read into it.
-    fn new(prg: &str, masks: Vec<(Bound<'_, PyBytes>, i64)>) -> PyResult<Self> {
+    fn new(prg: &str, masks: Vec<(Bytes<'_>, Whole<i64>)>) -> PyResult<Self> {
         let prg = self::prg(prg)?;
         let mut seeds: Vec<(Seed, Sign)> = Vec::with_capacity(masks.len());
         for (seed, sign) in &masks {
-            seeds.push((self::seed(seed.as_bytes())?, self::sign(*sign)?));
+            seeds.push((self::seed(seed.as_slice()?)?, self::sign(sign.0)?));
         }
         Ok(Self(Arc::new(secagg_kernels::MaskPlan::new(prg, &seeds))))
     }
@@ -78,7 +79,9 @@ impl MaskPlan {
     /// Misuse
     ///     For bytes that are no plan.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+    fn from_bytes(py: Python<'_>, data: Bytes<'_>) -> PyResult<Self> {
+        let data = data.as_slice()?;
         let plan = py.detach(|| secagg_kernels::MaskPlan::from_bytes(data));
         plan.map(|plan| Self(Arc::new(plan))).map_err(misused)
     }

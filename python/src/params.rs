@@ -7,7 +7,8 @@ use secagg::message::{Message, SetupRequest};
 use secagg::plan::bytes_per_client;
 use secagg::{ContextHash, ParamsBuilder, SessionId};
 
-use crate::arguments::{Levels, Share, Whole, prg, some_weight, stage_name, threat_model};
+use crate::arguments::{Levels, Number, Share, Whole, prg, some_weight, stage_name, threat_model};
+use crate::arrays::Bytes;
 use crate::errors::misused;
 
 /// The parameters of a round: fixed before it starts, checked once, the same for everyone.
@@ -90,8 +91,8 @@ impl Params {
     ///     If the numbers do not fit each other; the message says what to change.
     #[staticmethod]
     #[pyo3(signature = (
-        cohort_size, dimension, reconstruction_threshold, *, clipping_range=8.0,
-        quantization_range=Levels::default(), max_weight=1000.0, modulus_range=Whole(1 << 32),
+        cohort_size, dimension, reconstruction_threshold, *, clipping_range=Number(8.0),
+        quantization_range=Levels::default(), max_weight=Number(1000.0), modulus_range=Whole(1 << 32),
         prg="aes-128-ctr", threat_model="curious", corrupted_neighbours=None
     ), text_signature = "(cohort_size, dimension, reconstruction_threshold, *, clipping_range=8.0, \
         quantization_range=4194304, max_weight=1000.0, modulus_range=4294967296, prg='aes-128-ctr', \
@@ -101,14 +102,15 @@ impl Params {
         cohort_size: Whole<u32>,
         dimension: Whole<usize>,
         reconstruction_threshold: Share,
-        clipping_range: f64,
+        clipping_range: Number,
         quantization_range: Levels,
-        max_weight: f64,
+        max_weight: Number,
         modulus_range: Whole<u128>,
         prg: &str,
         threat_model: &str,
         corrupted_neighbours: Option<Whole<u32>>,
     ) -> PyResult<Self> {
+        let (clipping_range, max_weight) = (clipping_range.0, max_weight.0);
         let modulus_range = modulus_range.0;
         let vector = Vector { clipping_range, quantization_range, max_weight, modulus_range, prg };
         let threshold = reconstruction_threshold.0;
@@ -134,8 +136,8 @@ impl Params {
     ///     If the numbers do not fit each other; the message says what to change.
     #[staticmethod]
     #[pyo3(signature = (
-        cohort_size, dimension, num_shares, reconstruction_threshold, *, clipping_range=8.0,
-        quantization_range=Levels::default(), max_weight=1000.0, modulus_range=Whole(1 << 32),
+        cohort_size, dimension, num_shares, reconstruction_threshold, *, clipping_range=Number(8.0),
+        quantization_range=Levels::default(), max_weight=Number(1000.0), modulus_range=Whole(1 << 32),
         prg="aes-128-ctr", threat_model="curious", corrupted_neighbours=None
     ), text_signature = "(cohort_size, dimension, num_shares, reconstruction_threshold, *, \
         clipping_range=8.0, quantization_range=4194304, max_weight=1000.0, modulus_range=4294967296, \
@@ -146,14 +148,15 @@ impl Params {
         dimension: Whole<usize>,
         num_shares: Share,
         reconstruction_threshold: Share,
-        clipping_range: f64,
+        clipping_range: Number,
         quantization_range: Levels,
-        max_weight: f64,
+        max_weight: Number,
         modulus_range: Whole<u128>,
         prg: &str,
         threat_model: &str,
         corrupted_neighbours: Option<Whole<u32>>,
     ) -> PyResult<Self> {
+        let (clipping_range, max_weight) = (clipping_range.0, max_weight.0);
         let modulus_range = modulus_range.0;
         let vector = Vector { clipping_range, quantization_range, max_weight, modulus_range, prg };
         let (shares, threshold) = (num_shares.0, reconstruction_threshold.0);
@@ -168,7 +171,7 @@ impl Params {
     /// Misuse
     ///     If the bytes are no setup request.
     #[staticmethod]
-    fn from_request(request: &[u8]) -> PyResult<Self> {
+    fn from_request(request: Bytes<'_>) -> PyResult<Self> {
         params_from_request(request)
     }
 
@@ -297,11 +300,11 @@ impl Params {
     fn error_bound(
         &self,
         clients: Whole<u64>,
-        total_weight: f64,
+        total_weight: Number,
         exact_weights: bool,
     ) -> PyResult<f64> {
         let quantizer = self.0.quantizer();
-        let (clients, total_weight) = some_weight(clients.0, total_weight)?;
+        let (clients, total_weight) = some_weight(clients.0, total_weight.0)?;
         Ok(if exact_weights {
             quantizer.error_bound(clients, total_weight)
         } else {
@@ -310,8 +313,8 @@ impl Params {
     }
 
     /// Whether `weight` is a valid weight that its lane holds exactly.
-    fn weight_is_exact(&self, weight: f64) -> bool {
-        self.0.quantizer().weight_is_exact(weight)
+    fn weight_is_exact(&self, weight: Number) -> bool {
+        self.0.quantizer().weight_is_exact(weight.0)
     }
 
     /// What one client sends and is sent in each stage, in bytes, if nobody drops out.
@@ -366,7 +369,9 @@ impl Params {
 
 /// What a pickle of parameters is read by: a function, since pickles find those by name.
 #[pyfunction(name = "_params_from_request")]
-pub(crate) fn params_from_request(request: &[u8]) -> PyResult<Params> {
-    let (_, SetupRequest { params, .. }) = SetupRequest::decode(request).map_err(misused)?;
+#[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+pub(crate) fn params_from_request(request: Bytes<'_>) -> PyResult<Params> {
+    let (_, SetupRequest { params, .. }) =
+        SetupRequest::decode(request.as_slice()?).map_err(misused)?;
     Ok(Params(params))
 }

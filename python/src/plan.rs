@@ -5,7 +5,7 @@ use pyo3::types::PyRange;
 use secagg::QuantizationRange;
 use secagg::plan::Assumptions;
 
-use crate::arguments::{Levels, Whole, threat_model};
+use crate::arguments::{Levels, Number, Whole, threat_model};
 use crate::errors::misused;
 use crate::params::{Params, Vector, build};
 
@@ -35,23 +35,24 @@ pub(crate) struct Plan(secagg::plan::Plan);
 ///     If not even the complete graph bears that; the message says what to change.
 #[pyfunction]
 #[pyo3(signature = (
-    cohort_size, *, corrupted=0.05, dropout=0.1, security_bits=Whole(40), correctness_bits=Whole(30),
+    cohort_size, *, corrupted=Number(0.05), dropout=Number(0.1), security_bits=Whole(40),
+    correctness_bits=Whole(30),
     threat_model="curious"
 ), text_signature = "(cohort_size, *, corrupted=0.05, dropout=0.1, security_bits=40, \
     correctness_bits=30, threat_model='curious')")]
 pub(crate) fn plan(
     py: Python<'_>,
     cohort_size: Whole<u32>,
-    corrupted: f64,
-    dropout: f64,
+    corrupted: Number,
+    dropout: Number,
     security_bits: Whole<u32>,
     correctness_bits: Whole<u32>,
     threat_model: &str,
 ) -> PyResult<Plan> {
     let assumptions = Assumptions {
         cohort_size: cohort_size.0,
-        corrupted,
-        dropout,
+        corrupted: corrupted.0,
+        dropout: dropout.0,
         security_bits: security_bits.0,
         correctness_bits: correctness_bits.0,
         threat_model: self::threat_model(threat_model)?,
@@ -132,19 +133,20 @@ impl Plan {
     /// Misuse
     ///     If the numbers do not fit each other.
     #[pyo3(signature = (
-        dimension, *, clipping_range=8.0, quantization_range=Levels::default(), max_weight=1000.0,
-        modulus_range=None, prg="aes-128-ctr"
+        dimension, *, clipping_range=Number(8.0), quantization_range=Levels::default(),
+        max_weight=Number(1000.0), modulus_range=None, prg="aes-128-ctr"
     ), text_signature = "($self, dimension, *, clipping_range=8.0, quantization_range=4194304, \
         max_weight=1000.0, modulus_range=None, prg='aes-128-ctr')")]
     fn params(
         &self,
         dimension: Whole<usize>,
-        clipping_range: f64,
+        clipping_range: Number,
         quantization_range: Levels,
-        max_weight: f64,
+        max_weight: Number,
         modulus_range: Option<Whole<u128>>,
         prg: &str,
     ) -> PyResult<Params> {
+        let (clipping_range, max_weight) = (clipping_range.0, max_weight.0);
         let smallest = || Whole(self.smallest_modulus(&quantization_range));
         let Whole(modulus_range) = modulus_range.unwrap_or_else(smallest);
         let vector = Vector { clipping_range, quantization_range, max_weight, modulus_range, prg };

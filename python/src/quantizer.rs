@@ -4,8 +4,10 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 use secagg_kernels::{Accumulator, Backend, Lane, Modulus};
 
-use crate::arguments::{Whole, modulus, prg, seed, some_weight};
-use crate::arrays::{Lanes, LanesMut, Update, is_double, with_lanes, with_lanes_mut, with_update};
+use crate::arguments::{Number, Whole, modulus, prg, seed, some_weight};
+use crate::arrays::{
+    Bytes, Lanes, LanesMut, Update, is_double, with_lanes, with_lanes_mut, with_update,
+};
 use crate::errors::{misuse, misused};
 use crate::threads::{backend, compute};
 
@@ -26,9 +28,14 @@ impl Quantizer {
     /// Misuse
     ///     If a number is out of its range.
     #[new]
-    #[pyo3(signature = (clipping_range=8.0, quantization_range=Whole(1 << 22), max_weight=1000.0),
+    #[pyo3(signature = (clipping_range=Number(8.0), quantization_range=Whole(1 << 22), max_weight=Number(1000.0)),
            text_signature = "(clipping_range=8.0, quantization_range=4194304, max_weight=1000.0)")]
-    fn new(clipping_range: f64, quantization_range: Whole<u64>, max_weight: f64) -> PyResult<Self> {
+    fn new(
+        clipping_range: Number,
+        quantization_range: Whole<u64>,
+        max_weight: Number,
+    ) -> PyResult<Self> {
+        let (Number(clipping_range), Number(max_weight)) = (clipping_range, max_weight);
         let made = secagg_kernels::Quantizer::new(clipping_range, quantization_range.0, max_weight);
         made.map(Self).map_err(misused)
     }
@@ -80,17 +87,17 @@ impl Quantizer {
     fn quantize(
         &self,
         py: Python<'_>,
-        weight: f64,
+        weight: Number,
         update: Update<'_>,
         mut out: LanesMut<'_>,
-        seed: &[u8],
+        seed: Bytes<'_>,
         prg: &str,
         backend: Option<&str>,
     ) -> PyResult<()> {
-        let (prg, seed) = (self::prg(prg)?, self::seed(seed)?);
+        let (prg, seed) = (self::prg(prg)?, self::seed(seed.as_slice()?)?);
         let backend = self::backend(backend)?;
         let quantized = with_update!(update, update => with_lanes_mut!(out, out => {
-            py.detach(|| self.0.quantize(backend, prg, &seed, weight, update, out))
+            py.detach(|| self.0.quantize(backend, prg, &seed, weight.0, update, out))
         }));
         quantized.map_err(misused)
     }
@@ -148,8 +155,8 @@ impl Quantizer {
     /// ------
     /// Misuse
     ///     If there is nobody, or no weight above zero: there is then no mean.
-    fn error_bound(&self, clients: Whole<u64>, total_weight: f64) -> PyResult<f64> {
-        let (clients, total_weight) = some_weight(clients.0, total_weight)?;
+    fn error_bound(&self, clients: Whole<u64>, total_weight: Number) -> PyResult<f64> {
+        let (clients, total_weight) = some_weight(clients.0, total_weight.0)?;
         Ok(self.0.error_bound(clients, total_weight))
     }
 

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use secagg_kernels::Backend;
 
+use crate::arguments::Whole;
 use crate::errors::misuse;
 
 /// More than any machine has cores, and few enough to be made in a moment.
@@ -53,7 +54,8 @@ pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Misuse
 ///     If it is another number, or if the system does not give so many threads.
 #[pyfunction]
-pub(crate) fn set_threads(py: Python<'_>, threads: Option<usize>) -> PyResult<()> {
+pub(crate) fn set_threads(py: Python<'_>, threads: Option<Whole<usize>>) -> PyResult<()> {
+    let threads = threads.map(|threads| threads.0);
     if threads == Some(0) {
         return Err(misuse("Threads", "0 threads compute nothing: give 1 or more, or None"));
     }

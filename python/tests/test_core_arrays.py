@@ -207,6 +207,12 @@ def test_updates_that_are_not_taken_leave_the_client_where_it_was() -> None:
         (TypeError, "is due, and not of complex", np.zeros(8, np.complex64)),
         (TypeError, "is due, and not of >f4", np.zeros(8, ">f4")),
         (TypeError, "is due, and not of object", np.zeros(8, object)),
+        (TypeError, "is due, and not of longdouble|float128", np.zeros(8, np.longdouble)),
+        (TypeError, "is due, and not of bool", np.zeros(8, bool)),
+        (TypeError, "is due, and not of", np.zeros(8, "f4,f4")),
+        (TypeError, "is due, and not of <U1", np.zeros(8, "U1")),
+        (TypeError, "a masked array is not taken", np.ma.masked_array(np.zeros(8), [1] + [0] * 7)),
+        (TypeError, "a masked array is not taken", np.ma.masked_array(np.zeros(8))),
         (ValueError, "one dimension is due, and not of 2", np.zeros((2, 4))),
         (ValueError, "one dimension is due, and not of 0", np.zeros(())),
         (ValueError, "not contiguous", np.zeros(16)[::2]),
@@ -233,13 +239,100 @@ def masking(dimension: int) -> tuple[Server, Client, bytes]:
     return server, clients[1], server.requests[1]
 
 
-def test_messages_are_bytes() -> None:
+KINDS: dict[str, Callable[[bytes], Any]] = {
+    "bytes": bytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "a view of a bytearray": lambda message: memoryview(bytearray(message)),
+    "uint8": lambda message: np.frombuffer(message, np.uint8),
+    "part of a frame": lambda message: memoryview(b"head" + message + b"tail")[4:-4],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_messages_are_whatever_holds_bytes(kind: str) -> None:
+    """A whole round, its states and parameters in bytes of one kind."""
+    of, cohort = KINDS[kind], Cohort(Params.secagg(3, 8, 2))
+    key = secagg.StateKey(of(SEED))
+    server = Server(cohort.params, of(bytes(16)), cohort.ids, application=of(b"model"))
+    clients = {i: Client(i, application=of(b"model"), state_key=key) for i in cohort.ids}
+    while server.stage:
+        for client, request in server.requests.items():
+            answer = clients[client].answer(of(request), 1.0, np.full(8, client, np.float32))
+            clients[client] = Client.restore(of(clients[client].state or b""), key)
+            server.receive(client, of(answer))
+        server.close()
+        if server.stage:
+            server = Server.restore(of(server.save(key)), key)
+            assert Params.from_request(of(next(iter(server.requests.values())))) if server.stage == "setup" else True
+    assert np.abs(server.aggregate().mean - np.mean(cohort.ids)).max() < 0.01
+    secret = secagg.Identity(of(SEED))
+    assert 1 in secagg.Directory({1: of(secret.verifying_key)})
+    masks = kernels.MaskPlan("chacha20", [(of(SEED), 1)])
+    assert len(kernels.MaskPlan.from_bytes(of(masks.to_bytes()))) == 1
+    kernels.expand("chacha20", of(SEED), np.zeros(3, np.uint8))
+    kernels.unpack(of(bytes(5)), 12, np.zeros(3, np.uint16))
+
+
+def test_what_holds_no_bytes_is_no_message() -> None:
     server, client, request = masking(8)
-    for other in (bytearray(request), memoryview(request), request.hex()):
-        with pytest.raises(TypeError):
-            client.answer(other, 1.0, np.zeros(8))  # type: ignore[arg-type]
-        with pytest.raises(TypeError):
-            server.receive(1, other)  # type: ignore[arg-type]
+    array = np.frombuffer(request, np.uint8)
+    others: list[Any] = [
+        request.hex(), list(request), None, array.view(np.int8), np.stack([array, array]), np.repeat(array, 2)[::2],
+        memoryview(request).cast("b"), memoryview(np.stack([array, array])), memoryview(np.repeat(array, 2))[::2],
+        memoryview(np.zeros(8)), np.ma.masked_array(array, array > 3),
+    ]  # fmt: skip
+    for other in others:
+        with pytest.raises((TypeError, ValueError)):
+            client.answer(other, 1.0, np.zeros(8))
+        with pytest.raises((TypeError, ValueError)):
+            server.receive(1, other)
+    assert client.stage == "collect_masked_vectors"
+    for empty in (b"", bytearray(), memoryview(b""), array[:0]):
+        with pytest.raises(secagg.Malformed):
+            server.receive(1, empty)
+
+
+# --- Numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("real", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64, int])
+@pytest.mark.parametrize("whole", [np.int8, np.int32, np.int64, np.uint8, np.uint64])
+def test_scalars_of_numpy_are_numbers(real: Any, whole: Any) -> None:
+    expected = Params.secagg(5, 8, 3, clipping_range=8.0, max_weight=100.0, corrupted_neighbours=1)
+    given = Params.secagg(
+        whole(5), whole(8), whole(3), clipping_range=real(8), max_weight=real(100), corrupted_neighbours=whole(1)
+    )
+    assert given == expected and given.weight_is_exact(real(1)) == expected.weight_is_exact(1.0)
+    assert given.error_bound(whole(3), real(30)) == expected.error_bound(3, 30.0)
+    assert secagg.plan(whole(50), dropout=np.float32(0.25)) == secagg.plan(50, dropout=0.25)
+    assert kernels.Quantizer(real(8), whole(100)) == kernels.Quantizer(8.0, 100)
+    kernels.MaskPlan("chacha20", [(SEED, np.int8(-1))]).apply(np.zeros(8, np.uint32), first_lane=whole(8))
+    server, client, request = masking(8)
+    server.receive(whole(1), client.answer(request, real(1), np.zeros(8)))
+
+
+@pytest.mark.parametrize("other", [True, np.True_, np.array(2), np.array(2.0), np.array([2]), "2", None, 2j, [2]])
+def test_what_is_no_number(other: Any) -> None:
+    """A bool is none, nor an array without axes: `array.item()` is."""
+    server, client, request = masking(8)
+    calls: list[Callable[[], object]] = [
+        lambda: Params.secagg(other, 8, 2),
+        lambda: Params.secagg(3, 8, other),
+        lambda: Params.secagg(3, 8, 2, clipping_range=other),
+        lambda: Params.secagg(3, 8, 2, max_weight=other),
+        lambda: Params.secagg(3, 8, 2).error_bound(3, other),
+        lambda: Params.secagg(3, 8, 2).weight_is_exact(other),
+        lambda: secagg.plan(50, dropout=other),
+        lambda: kernels.Quantizer(other),
+        lambda: kernels.MaskPlan("chacha20", [(SEED, other)]),
+        lambda: client.answer(request, other, np.zeros(8)),
+        lambda: server.receive(other, request),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="is due, and not"):
+            call()
+    assert client.stage == "collect_masked_vectors"
 
 
 # --- Threads and processes ---------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ def test_each_array_of_a_legacy_app_has_its_own_range():
     ("bad", "error"),
     [
         ({"w": 0.0}, ValueError), ({"w": float("nan")}, ValueError), ({"w": "8"}, TypeError), ({"w": True}, TypeError), ({1: 8.0}, TypeError),
-        ({"*": -1.0}, ValueError),
+        ({"*": -1.0}, ValueError), ({"w": 1e30}, ValueError), ({"w": 1.0, "*": 1e20}, ValueError),
     ],
 )  # fmt: skip
 def test_ranges_that_are_none_are_refused_at_once(bad, error):

@@ -12,7 +12,9 @@ _PrgName: TypeAlias = Literal["aes-128-ctr", "chacha20", "aegis-128x4"]
 _Sign: TypeAlias = Literal[1, -1]
 _Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _Lanes: TypeAlias = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.uint64]
-_Bytes: TypeAlias = bytes | NDArray[np.uint8]
+_Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+_Int: TypeAlias = int | np.integer[Any]
+_Float: TypeAlias = float | np.floating[Any] | np.integer[Any]
 
 __all__ = [
     "PRGS",
@@ -57,17 +59,17 @@ class Params:
 
     @staticmethod
     def secagg(
-        cohort_size: int,
-        dimension: int,
-        reconstruction_threshold: int | float,
+        cohort_size: _Int,
+        dimension: _Int,
+        reconstruction_threshold: _Float,
         *,
-        clipping_range: float = 8.0,
-        quantization_range: int | Literal["auto"] = 4194304,
-        max_weight: float = 1000.0,
-        modulus_range: int = 4294967296,
+        clipping_range: _Float = 8.0,
+        quantization_range: _Int | Literal["auto"] = 4194304,
+        max_weight: _Float = 1000.0,
+        modulus_range: _Int = 4294967296,
         prg: _PrgName = "aes-128-ctr",
         threat_model: _ThreatModel = "curious",
-        corrupted_neighbours: int | None = None,
+        corrupted_neighbours: _Int | None = None,
     ) -> Params:
         """SecAgg: every client shares its secrets with all others.
 
@@ -104,18 +106,18 @@ class Params:
 
     @staticmethod
     def secagg_plus(
-        cohort_size: int,
-        dimension: int,
-        num_shares: int | float,
-        reconstruction_threshold: int | float,
+        cohort_size: _Int,
+        dimension: _Int,
+        num_shares: _Float,
+        reconstruction_threshold: _Float,
         *,
-        clipping_range: float = 8.0,
-        quantization_range: int | Literal["auto"] = 4194304,
-        max_weight: float = 1000.0,
-        modulus_range: int = 4294967296,
+        clipping_range: _Float = 8.0,
+        quantization_range: _Int | Literal["auto"] = 4194304,
+        max_weight: _Float = 1000.0,
+        modulus_range: _Int = 4294967296,
         prg: _PrgName = "aes-128-ctr",
         threat_model: _ThreatModel = "curious",
-        corrupted_neighbours: int | None = None,
+        corrupted_neighbours: _Int | None = None,
     ) -> Params:
         """SecAgg+: every client shares its secrets with some neighbours.
 
@@ -136,7 +138,7 @@ class Params:
         """
 
     @staticmethod
-    def from_request(request: bytes) -> Params:
+    def from_request(request: _Bytes) -> Params:
         """The parameters in a setup request, as a client is sent it.
 
         Raises
@@ -214,7 +216,7 @@ class Params:
         """The unsigned integers that hold one lane: 16, 32 or 64 bits."""
 
     def error_bound(
-        self, clients: int, total_weight: float, *, exact_weights: bool = True
+        self, clients: _Int, total_weight: _Float, *, exact_weights: bool = True
     ) -> float:
         """The largest error of any element of the mean.
 
@@ -233,7 +235,7 @@ class Params:
             If there is nobody, or no weight above zero: there is then no mean.
         """
 
-    def weight_is_exact(self, weight: float) -> bool:
+    def weight_is_exact(self, weight: _Float) -> bool:
         """Whether `weight` is a valid weight that its lane holds exactly."""
 
     def bytes_per_client(self) -> list[tuple[_StageName, int, int]]:
@@ -286,12 +288,12 @@ class Plan:
 
     def params(
         self,
-        dimension: int,
+        dimension: _Int,
         *,
-        clipping_range: float = 8.0,
-        quantization_range: int | Literal["auto"] = 4194304,
-        max_weight: float = 1000.0,
-        modulus_range: int | None = None,
+        clipping_range: _Float = 8.0,
+        quantization_range: _Int | Literal["auto"] = 4194304,
+        max_weight: _Float = 1000.0,
+        modulus_range: _Int | None = None,
         prg: _PrgName = "aes-128-ctr",
     ) -> Params:
         """Parameters of a round with this graph and threshold.
@@ -311,16 +313,16 @@ class Plan:
             If the numbers do not fit each other.
         """
 
-def _params_from_request(request: bytes) -> Params:
+def _params_from_request(request: _Bytes) -> Params:
     """What a pickle of parameters is read by: a function, since pickles find those by name."""
 
 def plan(
-    cohort_size: int,
+    cohort_size: _Int,
     *,
-    corrupted: float = 0.05,
-    dropout: float = 0.1,
-    security_bits: int = 40,
-    correctness_bits: int = 30,
+    corrupted: _Float = 0.05,
+    dropout: _Float = 0.1,
+    security_bits: _Int = 40,
+    correctness_bits: _Int = 30,
     threat_model: _ThreatModel = "curious",
 ) -> Plan:
     """Finds the fewest neighbours, and the threshold, that a cohort needs.
@@ -353,13 +355,13 @@ class Policy:
     def __new__(
         cls,
         *,
-        min_cohort_size: int = 3,
-        min_threshold: int = 2,
-        min_neighbours: int = 2,
-        min_survivors: int = 3,
-        min_corrupted_neighbours: int = 0,
+        min_cohort_size: _Int = 3,
+        min_threshold: _Int = 2,
+        min_neighbours: _Int = 2,
+        min_survivors: _Int = 3,
+        min_corrupted_neighbours: _Int = 0,
         threat_model: _ThreatModel = "curious",
-        max_dimension: int | None = None,
+        max_dimension: _Int | None = None,
     ) -> Policy: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
     @property
@@ -394,7 +396,7 @@ class Policy:
 class Identity:
     """A client's long-term Ed25519 signing key, for rounds against an active server. Silent in `repr`."""
 
-    def __new__(cls, secret: bytes) -> Identity:
+    def __new__(cls, secret: _Bytes) -> Identity:
         """The identity of 32 secret bytes."""
 
     @staticmethod
@@ -412,7 +414,7 @@ class Identity:
 class Directory:
     """The verifying keys of clients, given by the application to every client and to the server."""
 
-    def __new__(cls, entries: Mapping[int, bytes]) -> Directory:
+    def __new__(cls, entries: Mapping[int, _Bytes]) -> Directory:
         """A directory of verifying keys by client id.
 
         Raises
@@ -421,13 +423,13 @@ class Directory:
             For a key that is none, or that two clients have.
         """
 
-    def __contains__(self, key: int, /) -> bool: ...
+    def __contains__(self, key: _Int, /) -> bool: ...
 
 @final
 class StateKey:
     """32 secret bytes under which states are sealed. Silent in `repr`, wiped when dropped."""
 
-    def __new__(cls, secret: bytes) -> StateKey:
+    def __new__(cls, secret: _Bytes) -> StateKey:
         """The key of 32 secret bytes, which must be uniform."""
 
     @staticmethod
@@ -452,9 +454,9 @@ class Client:
 
     def __new__(
         cls,
-        id: int,
+        id: _Int,
         *,
-        application: bytes = b"",
+        application: _Bytes = b"",
         policy: Policy | None = None,
         identity: Identity | None = None,
         directory: Directory | None = None,
@@ -482,7 +484,7 @@ class Client:
 
     @staticmethod
     def restore(
-        state: bytes,
+        state: _Bytes,
         state_key: StateKey,
         *,
         identity: Identity | None = None,
@@ -507,7 +509,7 @@ class Client:
         It holds all secrets of the round, under the key, and the last answer.
         """
 
-    def answer(self, request: bytes, weight: float = 0.0, update: _Real | None = None) -> bytes:
+    def answer(self, request: _Bytes, weight: _Float = 0.0, update: _Real | None = None) -> bytes:
         """Answers one message of the server. The GIL is released.
 
         A client with a state key that is asked the same again repeats its answer to the letter.
@@ -515,7 +517,8 @@ class Client:
         Parameters
         ----------
         request : bytes
-            The message.
+            The message. As everywhere, a bytearray, a memoryview or an array of uint8 will do; it is read
+            in place.
         weight : float
             The weight of the update. Used in the stage "collect_masked_vectors" alone, as is `update`.
         update : ndarray of float32 or float64
@@ -561,10 +564,10 @@ class Server:
     def __new__(
         cls,
         params: Params,
-        session: bytes,
+        session: _Bytes,
         cohort: Sequence[int],
         *,
-        application: bytes = b"",
+        application: _Bytes = b"",
         directory: Directory | None = None,
         backend: str | None = None,
     ) -> Server:
@@ -592,7 +595,7 @@ class Server:
         """
 
     @staticmethod
-    def restore(state: bytes, key: StateKey, *, directory: Directory | None = None) -> Server:
+    def restore(state: _Bytes, key: StateKey, *, directory: Directory | None = None) -> Server:
         """The server whose state `save` gave.
 
         Raises
@@ -635,7 +638,7 @@ class Server:
     def waiting_for(self) -> list[int]:
         """Clients that were asked in this stage and have not answered, ascending."""
 
-    def receive(self, client: int, message: bytes) -> None:
+    def receive(self, client: _Int, message: _Bytes) -> None:
         """Judges one message of one client. The GIL is released.
 
         Raises
@@ -693,7 +696,7 @@ class Server:
 
     # For callers that spread lanes over processes: accumulate ranges of uploads, apply ranges of the plan.
 
-    def admit(self, client: int, message: bytes) -> int:
+    def admit(self, client: _Int, message: _Bytes) -> int:
         """Judges a masked vector as `receive` does, but leaves it to the caller to add its lanes.
 
         The caller adds the packed lanes, ``message[offset:]``, to a sum of its own
@@ -786,7 +789,7 @@ class Aggregate:
 def backends() -> list[str]:
     """The backends that this machine can run, the fastest first."""
 
-def set_threads(threads: int | None) -> None:
+def set_threads(threads: _Int | None) -> None:
     """Sets how many threads this process computes with.
 
     Parameters
@@ -801,7 +804,7 @@ def set_threads(threads: int | None) -> None:
     """
 
 def expand(
-    prg: _PrgName, seed: bytes, out: NDArray[np.uint8], *, first_byte: int = 0, backend: str | None = None
+    prg: _PrgName, seed: _Bytes, out: NDArray[np.uint8], *, first_byte: _Int = 0, backend: str | None = None
 ) -> None:
     """Writes the keystream of a seed over `out`, from `first_byte` on.
 
@@ -833,11 +836,11 @@ class MaskPlan:
     The order of seeds, the ranges and the threads have no influence on the result.
     """
 
-    def __new__(cls, prg: _PrgName, masks: Sequence[tuple[bytes, _Sign]]) -> MaskPlan:
+    def __new__(cls, prg: _PrgName, masks: Sequence[tuple[_Bytes, _Sign]]) -> MaskPlan:
         """A plan of (seed of 32 bytes, 1 to add or -1 to subtract) pairs."""
 
     @staticmethod
-    def from_bytes(data: bytes) -> MaskPlan:
+    def from_bytes(data: _Bytes) -> MaskPlan:
         """The plan that `to_bytes` gave.
 
         Raises
@@ -855,7 +858,7 @@ class MaskPlan:
         """The generator that expands the seeds."""
 
     def __len__(self) -> int: ...
-    def apply(self, lanes: _Lanes, *, first_lane: int = 0, backend: str | None = None) -> None:
+    def apply(self, lanes: _Lanes, *, first_lane: _Int = 0, backend: str | None = None) -> None:
         """Adds and subtracts all masks to `lanes` in place. The GIL is released.
 
         Parameters
@@ -881,9 +884,9 @@ class Quantizer:
 
     def __new__(
         cls,
-        clipping_range: float = 8.0,
-        quantization_range: int = 4194304,
-        max_weight: float = 1000.0,
+        clipping_range: _Float = 8.0,
+        quantization_range: _Int = 4194304,
+        max_weight: _Float = 1000.0,
     ) -> Quantizer:
         """A quantizer that clips to plus or minus `clipping_range`.
 
@@ -894,7 +897,7 @@ class Quantizer:
         """
 
     @staticmethod
-    def largest_for(width: int, clients: int) -> int | None:
+    def largest_for(width: _Int, clients: _Int) -> int | None:
         """The most levels whose sum over `clients` stays below ``2**width``, or None."""
 
     @property
@@ -911,11 +914,11 @@ class Quantizer:
 
     def quantize(
         self,
-        weight: float,
+        weight: _Float,
         update: _Real,
         out: _Lanes,
         *,
-        seed: bytes,
+        seed: _Bytes,
         prg: _PrgName = "aes-128-ctr",
         backend: str | None = None,
     ) -> None:
@@ -941,9 +944,9 @@ class Quantizer:
     def dequantize(
         self,
         lanes: _Lanes,
-        clients: int,
+        clients: _Int,
         *,
-        width: int = 32,
+        width: _Int = 32,
         dtype: DTypeLike | None = None,
         backend: str | None = None,
     ) -> tuple[NDArray[Any], float]:
@@ -971,7 +974,7 @@ class Quantizer:
             If the sum is none that so many honest clients can make.
         """
 
-    def error_bound(self, clients: int, total_weight: float) -> float:
+    def error_bound(self, clients: _Int, total_weight: _Float) -> float:
         """The largest error of any element of the mean, when all weights are exact.
 
         Raises
@@ -980,7 +983,7 @@ class Quantizer:
             If there is nobody, or no weight above zero: there is then no mean.
         """
 
-def packed_len(lanes: int, width: int) -> int:
+def packed_len(lanes: _Int, width: _Int) -> int:
     """Bytes that so many lanes of `width` bits occupy when packed.
 
     Raises
@@ -989,7 +992,7 @@ def packed_len(lanes: int, width: int) -> int:
         If that is more than memory can have.
     """
 
-def pack(lanes: _Lanes, width: int, *, backend: str | None = None) -> bytes:
+def pack(lanes: _Lanes, width: _Int, *, backend: str | None = None) -> bytes:
     """Packs lanes, each reduced modulo ``2**width``. The GIL is released.
 
     Raises
@@ -998,7 +1001,7 @@ def pack(lanes: _Lanes, width: int, *, backend: str | None = None) -> bytes:
         If a lane does not hold `width` bits.
     """
 
-def unpack(data: _Bytes, width: int, out: _Lanes, *, backend: str | None = None) -> None:
+def unpack(data: _Bytes, width: _Int, out: _Lanes, *, backend: str | None = None) -> None:
     """Unpacks lanes of `width` bits over `out`. The GIL is released.
 
     Raises
@@ -1007,7 +1010,7 @@ def unpack(data: _Bytes, width: int, out: _Lanes, *, backend: str | None = None)
         If `data` has the wrong length or unused bits that are set; no lane is then touched.
     """
 
-def unpack_add(data: _Bytes, width: int, out: _Lanes, *, backend: str | None = None) -> None:
+def unpack_add(data: _Bytes, width: _Int, out: _Lanes, *, backend: str | None = None) -> None:
     """Unpacks lanes of `width` bits and adds them to `out`, wrapping in the word. The GIL is released.
 
     A range of a masked vector that starts at a multiple of 8 lanes starts on a whole byte at every width.

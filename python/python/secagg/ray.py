@@ -64,7 +64,7 @@ class Uploads:
         self._sums_before: list[Any] = []
         self._waiting: list[Words] = []
 
-    def receive(self, client: int, message: bytes) -> None:
+    def receive(self, client: int, message: bytes | bytearray | memoryview | NDArray[np.uint8]) -> None:
         """Judges one client's message, and adds its lanes.
 
         Raises
@@ -72,6 +72,7 @@ class Uploads:
         Malformed, Misbehaved, Misuse
             As `Server.receive`.
         """
+        message = bytes(message)  # No copy of bytes; what may change before it is added is copied.
         offset = self._server.admit(client, message)
         self._waiting.append(np.frombuffer(message, np.uint8, offset=offset))
         if len(self._waiting) == self._batch:

@@ -15,7 +15,8 @@ use secagg::{ClientId, Outgoing, SessionId};
 use secagg_kernels::{Backend, Modulus, pack};
 
 use self::stages::{Open, Stages};
-use crate::arguments::{NO_BYTES, Whole, session, stage_name};
+use crate::arguments::{Whole, session, stage_name};
+use crate::arrays::Bytes;
 use crate::arrays::{Lanes, is_double, with_lanes};
 use crate::errors::{misuse, misused};
 use crate::identity::{Directory, StateKey, rng};
@@ -68,20 +69,20 @@ impl Server {
     /// Misuse
     ///     If the cohort does not fit the parameters or the directory.
     #[new]
-    #[pyo3(signature = (params, session, cohort, *, application=NO_BYTES, directory=None, backend=None),
+    #[pyo3(signature = (params, session, cohort, *, application=Bytes::None, directory=None, backend=None),
            text_signature = "(params, session, cohort, *, application=b'', directory=None, backend=None)")]
     #[allow(clippy::needless_pass_by_value)] // Python's sequence is read into it.
     fn new(
         params: &Params,
-        session: &[u8],
+        session: Bytes<'_>,
         cohort: Vec<Whole<u64>>,
-        application: &[u8],
+        application: Bytes<'_>,
         directory: Option<&Directory>,
         backend: Option<&str>,
     ) -> PyResult<Self> {
-        let (params, session) = (params.0.clone(), self::session(session)?);
+        let (params, session) = (params.0.clone(), self::session(session.as_slice()?)?);
         let cohort: Vec<_> = cohort.iter().map(|client| ClientId(client.0)).collect();
-        let backend = self::backend(backend)?;
+        let (backend, application) = (self::backend(backend)?, application.as_slice()?);
         let opened = match directory {
             None => Setup::open(params.clone(), session, &cohort, application),
             Some(Directory(known)) => {
@@ -101,13 +102,14 @@ impl Server {
     ///     For bytes that no server saved under this key, and without a directory that is needed.
     #[staticmethod]
     #[pyo3(signature = (state, key, *, directory=None))]
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
     fn restore(
         py: Python<'_>,
-        state: &[u8],
+        state: Bytes<'_>,
         key: &StateKey,
         directory: Option<&Directory>,
     ) -> PyResult<Self> {
-        let directory = directory.map(|directory| &directory.0);
+        let (state, directory) = (state.as_slice()?, directory.map(|directory| &directory.0));
         let (stages, params, session) = compute(py, || Stages::restore(state, &key.0, directory))??;
         Ok(Self { params, session, backend: Backend::detect(), stages: Mutex::new(stages) })
     }
@@ -167,8 +169,9 @@ impl Server {
     ///     The message breaks a rule; the stage is as it was.
     /// Misuse
     ///     If no stage is open.
-    fn receive(&self, py: Python<'_>, client: Whole<u64>, message: &[u8]) -> PyResult<()> {
-        let client = ClientId(client.0);
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+    fn receive(&self, py: Python<'_>, client: Whole<u64>, message: Bytes<'_>) -> PyResult<()> {
+        let (client, message) = (ClientId(client.0), message.as_slice()?);
         // Only masked vectors are long enough for many threads.
         if message.get(1) == Some(&secagg::Stage::CollectMaskedVectors.number()) {
             return compute_on(py, &self.stages, |stages| stages.receive(client, message))?;
@@ -245,7 +248,9 @@ impl Server {
     ///     As `receive`.
     /// Misuse
     ///     If the stage is not "collect_masked_vectors".
-    fn admit(&self, py: Python<'_>, client: Whole<u64>, message: &[u8]) -> PyResult<usize> {
+    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+    fn admit(&self, py: Python<'_>, client: Whole<u64>, message: Bytes<'_>) -> PyResult<usize> {
+        let message = message.as_slice()?;
         py.detach(|| self.stages().admit(ClientId(client.0), message))
     }
 

@@ -266,6 +266,8 @@ def _as_floats(array: Array) -> Array:
 
 
 def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
+    if array.dtype == str(dtype):
+        return array
     numbers = array.numpy()
     if numbers.dtype == dtype or not np.isfinite(numbers).all():
         return array

@@ -19,6 +19,9 @@ Ranges: TypeAlias = tuple[tuple[str, float], ...]
 REST = "*"
 """The pattern of the arrays that no other one matches, wherever it stands."""
 
+FURTHEST = 1e18
+"""How many times two ranges may differ: float32 holds twice as many powers of ten."""
+
 DEFAULT = 8.0
 """The clipping range of arrays that no pattern matches: Flower's default."""
 
@@ -53,8 +56,15 @@ def ranges_of(clipping_range: float | Mapping[str, float]) -> tuple[Any, Ranges]
             raise TypeError(f"`clipping_range` of {pattern!r} must be of type int or float, not {bound!r}")
         if not (isfinite(bound) and bound > 0):
             raise ValueError(f"`clipping_range` of {pattern!r} must be greater than 0, not {bound}")
+    rest = float(clipping_range.get(REST, DEFAULT))
     others = [(pattern, float(bound)) for pattern, bound in clipping_range.items() if pattern != REST]
-    return float(clipping_range.get(REST, DEFAULT)), tuple(others)
+    for pattern, bound in others:
+        if not 1 / FURTHEST <= bound / rest <= FURTHEST:
+            raise ValueError(
+                f"`clipping_range` of {pattern!r} is {bound:g}, more than {FURTHEST:g} times another than that of the "
+                f"rest, {rest:g}: one round cannot hold both"
+            )
+    return rest, tuple(others)
 
 
 def is_skipped(key: Key, skip: Iterable[str]) -> bool:
@@ -90,6 +100,7 @@ def factor(clipping_range: float, bound: float, dtype: np.dtype[Any]) -> Any:
     """By what an array is multiplied that its own range may fill the round's, and no more by rounding."""
     number = dtype.type
     scale = number(clipping_range / bound)
-    while number(bound) * scale > clipping_range:
-        scale = np.nextafter(scale, number(0))
+    for _ in range(2):
+        if number(bound) * scale > clipping_range:
+            scale = np.nextafter(scale, number(0))
     return scale
