@@ -9,8 +9,9 @@ use secagg::ClientId;
 use serde::Serialize;
 
 use crate::check::Segment;
+use crate::clipped::{self, Clipped};
 use crate::files::{self, FileError, Layout, Pattern, Skip, TensorSpec, Values};
-use crate::ranges::{Ranges, rounded_up};
+use crate::ranges::Ranges;
 
 /// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it is
 /// needed and dropped soon after.
@@ -29,6 +30,11 @@ pub trait Fleet: Sync {
 
     /// What the user should know about the updates.
     fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The clipping ranges of tensors, each once, where there are several.
+    fn clipping_ranges(&self) -> Vec<f64> {
         Vec::new()
     }
 
@@ -74,14 +80,6 @@ pub struct FileFleet {
     ranges: Ranges,
     /// One for each tensor that is averaged.
     clipped: Vec<Clipped>,
-}
-
-/// Elements of a tensor that lie outside of its range.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clipped {
-    elements: usize,
-    /// The magnitude of the largest.
-    largest: f64,
 }
 
 impl FileFleet {
@@ -131,9 +129,7 @@ impl FileFleet {
 
     fn count_clipped(&mut self, values: &Values) {
         for (clipped, (spec, range)) in self.clipped.iter_mut().zip(self.layout.ranges()) {
-            let (elements, largest) = values.beyond(range, self.ranges.of(&spec.name));
-            clipped.elements += elements;
-            clipped.largest = clipped.largest.max(largest);
+            clipped.add(values.beyond(range, self.ranges.of(&spec.name)));
         }
     }
 
@@ -202,7 +198,14 @@ impl Fleet for FileFleet {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.clipping_warning().into_iter().collect()
+        clipped::warning(self.layout.tensors(), &self.clipped).into_iter().collect()
+    }
+
+    fn clipping_ranges(&self) -> Vec<f64> {
+        let mut ranges: Vec<_> = self.segments().iter().map(|it| it.clipping_range).collect();
+        ranges.sort_by(f64::total_cmp);
+        ranges.dedup();
+        if ranges.len() > 1 { ranges } else { Vec::new() }
     }
 
     fn left_alone(&self) -> Vec<LeftAlone> {
@@ -218,37 +221,6 @@ impl Fleet for FileFleet {
         let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
         Ok(Contribution { weight, update: self.scale(values) })
-    }
-}
-
-/// How many tensors a warning names.
-const SHOWN: usize = 5;
-
-impl FileFleet {
-    fn clipping_warning(&self) -> Option<String> {
-        let each = self.layout.tensors().iter().zip(&self.clipped);
-        let each: Vec<_> = each.filter(|(_, it)| it.elements > 0).collect();
-        let elements: usize = each.iter().map(|(_, it)| it.elements).sum();
-        let largest = each.iter().map(|(_, it)| it.largest).reduce(f64::max)?;
-        let what = |(spec, it): &(&TensorSpec, &Clipped)| {
-            format!("{} of {:?} (up to {:.4})", it.elements, spec.name, it.largest)
-        };
-        let hold = |(spec, it): &(&TensorSpec, &Clipped)| {
-            format!("--clipping-range '{}={}'", spec.name, rounded_up(it.largest))
-        };
-        let shown = &each[..each.len().min(SHOWN)];
-        let what: Vec<_> = shown.iter().map(what).collect();
-        let hold: Vec<_> = shown.iter().map(hold).collect();
-        let more = match each.len() - shown.len() {
-            0 => String::new(),
-            more => format!(" and of {more} more tensors"),
-        };
-        Some(format!(
-            "{elements} elements are clipped: {}{more}. To hold them, give {}, or --clipping-range {} for all",
-            what.join(", "),
-            hold.join(" "),
-            rounded_up(largest)
-        ))
     }
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 pub mod check;
+mod clipped;
 mod error;
 pub mod fault;
 pub mod files;

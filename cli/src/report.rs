@@ -5,7 +5,7 @@ mod limit;
 mod text;
 
 pub use limit::Limit;
-use secagg::{Params, StageReport};
+use secagg::{Aggregate, Params, StageReport};
 use serde::Serialize;
 
 use crate::check::Check;
@@ -39,6 +39,8 @@ pub struct Report {
     pub false_shares: Vec<FalseShare>,
     /// Tensors that are not averaged.
     pub left_alone: Vec<LeftAlone>,
+    /// Where tensors have several clipping ranges: how far each element can be from the true mean.
+    pub bounds_by_range: Vec<RangeBound>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
     /// The mean beside the plain one.
@@ -72,6 +74,15 @@ pub struct Parameters {
     pub threat_model: String,
     /// Neighbours of any one client that may collude with the server.
     pub corrupted_neighbours: u32,
+}
+
+/// The error of elements of one clipping range, without that of rounding to their types.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RangeBound {
+    /// The range.
+    pub clipping_range: f64,
+    /// The largest error of such an element.
+    pub error_bound: f64,
 }
 
 /// One stage.
@@ -171,6 +182,7 @@ impl Report {
             survivors: done.map_or(Vec::new(), |done| names(fleet, &done.survivors)),
             false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
             left_alone: fleet.left_alone(),
+            bounds_by_range: done.map_or(Vec::new(), |done| bounds(fleet, params, done)),
             total_weight: done.map(|done| done.total_weight),
             check,
             peak_memory_bytes: process::peak_memory(),
@@ -196,6 +208,13 @@ fn threshold_warning(params: &Params) -> Option<String> {
          lower --reconstruction-threshold"
             .into()
     })
+}
+
+fn bounds(fleet: &impl Fleet, params: &Params, done: &Aggregate<f64>) -> Vec<RangeBound> {
+    let (quantizer, clients) = (params.quantizer(), done.survivors.len() as u64);
+    let whole = quantizer.error_bound(clients, done.total_weight) / quantizer.clipping_range();
+    let bound = |clipping_range| RangeBound { clipping_range, error_bound: whole * clipping_range };
+    fleet.clipping_ranges().into_iter().map(bound).collect()
 }
 
 fn parameters(params: &Params) -> Parameters {

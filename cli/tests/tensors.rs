@@ -281,6 +281,13 @@ fn a_range_by_name_holds_one_tensor_and_leaves_the_others_as_exact() -> Outcome 
     );
     // 240 times the range, and as much more of the bound, give or take the rounding to f32.
     assert!((200.0..280.0).contains(&(bound(0) / bound(1))), "{report}");
+    let bounds = report["bounds_by_range"].as_array().expect("a list");
+    assert_eq!(bounds.len(), 2, "{report}");
+    for (given, range) in bounds.iter().zip([0.5, 120.0]) {
+        assert_eq!(given["clipping_range"], range);
+        let ratio = given["error_bound"].as_f64().expect("a number") / range;
+        assert!((ratio / bounds[0]["error_bound"].as_f64().expect("one") - 2.0).abs() < 1e-9);
+    }
     let mean = mean_of(&out)?;
     for (found, right) in mean.iter().zip([120.0, -7.125, 0.25, 0.0]) {
         assert!((found - right).abs() <= bound(usize::from(right.abs() < 1.0)), "{mean:?}");
@@ -300,7 +307,7 @@ fn clipping_names_the_tensors_and_a_range_that_holds_them() -> Outcome {
     for part in [
         "6 elements are clipped: 3 of",
         "bn.count",
-        "(up to 391.0000)",
+        "(up to 391)",
         "--clipping-range 'bn.count=400' --clipping-range 'weight=9.7'",
         "or --clipping-range 400 for all",
     ] {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanBytes;
 
-use super::{Complaint, FalseShare, Parameters, Report, Stage, Unmask};
+use super::{Complaint, FalseShare, Parameters, RangeBound, Report, Stage, Unmask};
 use crate::check::{Check, Group};
 
 impl Report {
@@ -63,6 +63,12 @@ impl Report {
             let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
         }
         self.describe_left_alone(text);
+        for RangeBound { clipping_range, error_bound } in &self.bounds_by_range {
+            let _ = writeln!(
+                text,
+                "Clipped to ±{clipping_range}: each element within {error_bound:.1e}."
+            );
+        }
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());
         }
@@ -179,7 +185,7 @@ fn describe_groups(check: &Check, text: &mut String) {
         };
         let _ = write!(
             text,
-            "\n  {elements} elements of {dtype} within ±{clipping_range}: largest error {largest_error:.3e}{of_which}; \
+            "\n  {dtype} ({elements}) within ±{clipping_range}: largest error {largest_error:.3e}{of_which}; \
              {verdict} the bound of {bound:.3e}."
         );
     }
