@@ -371,3 +371,8 @@ def test_flowers_numbers_are_counted_as_flower_counts_them():
     assert of(3, 2, 5) == (4, 2), "the complete graph"
     assert of(1.0, 0.6, 5) == (4, 3)
     assert of(1, 1, 5) == (4, 4), "all others"
+
+
+def test_a_modulus_of_too_many_bits_is_refused_in_words():
+    with pytest.raises(secagg.Misuse, match="modulus"):
+        run(SecAggPlusWorkflow(3, 2, modulus_range=2**100), fleet())

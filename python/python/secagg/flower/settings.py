@@ -116,8 +116,9 @@ class Settings:
         Both are multiplied alike, so the width of a level for a given weight stays as it was. With "auto" the room
         is shared: weights up to `HEADROOM` times as large, then finer levels.
         """
-        most = Quantizer.largest_for(self.modulus_range.bit_length() - 1, cohort_size)
-        if most is None:
+        width = self.modulus_range.bit_length() - 1
+        most = Quantizer.largest_for(width, cohort_size) if width <= 64 else None
+        if most is None:  # `Params` says why.
             return self.quantization_range, self.max_weight
         if self.quantization_range == "auto":
             return "auto", self.max_weight * min(max(most // FLOWERS_LEVELS, 1), HEADROOM)

@@ -230,12 +230,13 @@ class SecAggPlusWorkflow:
     def _check_run(self, context: LegacyContext, state: WorkflowState) -> None:
         """Raises after the last of several rounds if none had a mean: the model is then the initial one.
 
-        The only round of a run is reported as any failed round is.
+        The only round of a run, and a last one of too few clients to begin with, are reported as any failed round is.
         """
         current_round = _current_round(context)
         self._has_mean = state.outcome is not None or (self._has_mean and current_round > 1)
         last = next((error for error in state.failures if isinstance(error, RoundFailed)), None)
-        if last and not self._has_mean and current_round >= max(context.config.num_rounds, 2):
+        was_run = state.round is not None and state.round.stages
+        if last and was_run and not self._has_mean and current_round >= max(context.config.num_rounds, 2):
             raise RoundFailed.of_run(last) from last
 
     def _aggregate(
