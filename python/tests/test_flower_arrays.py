@@ -112,6 +112,27 @@ def test_all_that_has_no_mean_is_refused_before_anyone_trains():
         run_legacy(list(model.values())[:3])
 
 
+class Frozen(strategy.FedAvg):
+    """Takes no attributes once it is made, and has a method of the instance's own."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.aggregate_train = super().aggregate_train
+        self.made = True
+
+    def __setattr__(self, name, value):
+        assert not hasattr(self, "made"), name
+        super().__setattr__(name, value)
+
+
+def test_a_strategy_is_left_as_it_was():
+    chosen = Frozen(**QUIET)
+    own = chosen.aggregate_train
+    arrays, _ = run({"i": np.array(3)}, how=lambda **_: chosen, rounds=2)
+    assert arrays["i"].numpy() == 3 and arrays["i"].numpy().dtype == np.int64
+    assert chosen.aggregate_train is own
+
+
 # --- Arrays that are left alone ----------------------------------------------------------------------
 
 LEFT = {

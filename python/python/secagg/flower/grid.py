@@ -268,7 +268,7 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
 
 def _for_strategy(outcome: Outcome, round_: Round, strategy: Any) -> Mapping[str, ArrayRecord]:
     """The mean as a strategy can average it; what it makes of it is cast back. Without a strategy, as it is."""
-    if strategy is None or not round_.has_arrays:
+    if not (round_.has_arrays and hasattr(strategy, "__dict__")):
         return outcome.records
     CastingBack.once(strategy, round_.layout)
     return {name: stand_ins(record) for name, record in outcome.records.items()}

@@ -29,14 +29,13 @@ class CastingBack:
     def once(cls, strategy: Any, layout: Layout) -> None:
         """Casts the next result of a strategy."""
         own = vars(strategy).get(VERB)
-        setattr(strategy, VERB, cls(strategy, layout, own.own if isinstance(own, cls) else own))
+        vars(strategy)[VERB] = cls(strategy, layout, own.own if isinstance(own, cls) else own)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Aggregates as the strategy does, and casts the arrays."""
-        if self.own is None:
-            delattr(self.strategy, VERB)
-        else:
-            setattr(self.strategy, VERB, self.own)
+        del vars(self.strategy)[VERB]
+        if self.own is not None:
+            vars(self.strategy)[VERB] = self.own
         result = getattr(self.strategy, VERB)(*args, **kwargs)
         if isinstance(result, tuple) and isinstance(result[0], ArrayRecord):
             return self.layout.cast_back(result[0]), *result[1:]
