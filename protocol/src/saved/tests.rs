@@ -2,6 +2,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::*;
+use crate::vectors::hex;
 
 const SESSION: SessionId = SessionId([3; 16]);
 
@@ -77,12 +78,29 @@ fn nothing_may_be_left_over_and_nothing_missing() {
     assert_eq!(opened(CLIENT, &key(1), &shorter), Err(Malformed::Truncated.into()));
 }
 
-/// Two states of one content share no key, nonce or text.
+/// Two states of one content share no key, nonce or text: behind the salts, which differ anyway, nothing is alike.
 #[test]
 fn every_state_is_sealed_afresh() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let [one, other] = [sealed(&mut rng), sealed(&mut rng)];
-    assert_ne!(one[HEADER_LEN..], other[HEADER_LEN..]);
+    let body = HEADER_LEN + SALT_LEN;
+    assert_ne!(one[HEADER_LEN..body], other[HEADER_LEN..body]);
+    assert_ne!(one[body..], other[body..]);
+    assert_ne!(one[body..body + 8], other[body..body + 8]);
+}
+
+/// Text and tag as Python's `cryptography` makes them: HKDF-SHA256 of the key with the salt gives key and nonce of AES-256-GCM,
+/// whose associated data are header and salt. The salt is the ChaCha20 keystream of the zero key (RFC 8439, A.1).
+#[test]
+fn a_state_is_what_another_implementation_makes() {
+    let state = sealed(&mut ChaCha20Rng::from_seed([0; 32]));
+    let expected = [
+        &[1, CLIENT][..],
+        &SESSION.0,
+        &hex(&"76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7".into()),
+        &hex(&"27c9cae5c33836d467f449a13736ab1723518ade122fc636".into()),
+    ];
+    assert_eq!(state, expected.concat());
 }
 
 #[test]

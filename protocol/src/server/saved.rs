@@ -278,3 +278,6 @@ impl<V> Positions for BTreeMap<usize, V> {
         self.last_key_value().is_none_or(|(&last, _)| last < len)
     }
 }
+
+#[cfg(test)]
+mod tests;
