@@ -125,7 +125,8 @@ fn a_flipped_bit_among_the_survivors_is_always_seen() {
     });
 }
 
-/// Client 2 refuses, wherever the bit is that is not in `unread` bytes.
+/// Client 2 refuses, wherever the bit is that is not in `unread` bytes. The graph is complete: on a sparse one, it does not
+/// read the signatures of members that are no neighbours either (docs/protocol.md, section 12).
 fn always_refused<M: Message>(unread: core::ops::Range<usize>) {
     let (len, cohort) = forged::<M>(active);
     each_bit_flipped(len, cohort, |bit, round| {
@@ -135,7 +136,7 @@ fn always_refused<M: Message>(unread: core::ops::Range<usize>) {
 }
 
 #[test]
-fn a_flipped_bit_in_an_active_rounds_requests_is_always_seen() {
+fn a_flipped_bit_in_what_a_client_of_an_active_round_reads_is_always_seen() {
     always_refused::<ShareKeysRequest>(0..0);
     always_refused::<ConfirmRequest>(0..0);
     // Behind four survivors and client 1's confirmation comes client 2's own, which does not count.

@@ -2,17 +2,17 @@
 
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secagg_kernels::{MaskPlan, Seed, Sign};
 
-pub(super) use self::secrets::Basis;
-use self::secrets::Secrets;
-use super::Cohorts;
+pub(super) use self::secrets::{Basis, Lessons};
+use self::secrets::{Secret, Secrets};
+use super::{Cohorts, Round};
 use crate::ClientId;
 use crate::error::Abort;
 use crate::keys::{End, Hub, LowOrder, MaskSecretKey, SelfMaskSeed};
-use crate::shamir::Share;
+use crate::shamir::{SHARE_LEN, Share};
 
 /// Revealed shares, by the secret's owner and then by holder; both are positions.
 pub(super) type Shares = BTreeMap<usize, BTreeMap<usize, Share>>;
@@ -47,21 +47,15 @@ impl<'a> Recovery<'a> {
         Self { cohorts, secrets: Secrets::new(&round.session, members, unmaskers, shares) }
     }
 
-    /// Looks at the first shares of each secret only, and gives up where one of them is false. Begins with a
-    /// basis that may be the one that is needed.
-    pub(super) fn hasty(
-        cohorts: &'a Cohorts,
-        unmaskers: &'a Unmaskers,
-        shares: &'a Shares,
-        basis: Basis,
-    ) -> Self {
-        let Self { cohorts, secrets } = Self::new(cohorts, unmaskers, shares);
-        Self { cohorts, secrets: secrets.hasty(basis) }
+    /// Before the end: more shares may come. Begins with a basis that may be the one that is needed, and with what
+    /// others learned.
+    pub(super) fn early(self, basis: Basis, lessons: Lessons) -> Self {
+        Self { secrets: self.secrets.early(basis, lessons), ..self }
     }
 
-    /// The basis that was needed last.
-    pub(super) fn into_basis(self) -> Basis {
-        self.secrets.into_basis()
+    /// The basis that was needed last, and what was learned.
+    pub(super) fn into_parts(self) -> (Basis, Lessons) {
+        self.secrets.into_parts()
     }
 
     /// All masks that come off with the secrets of some clients, each with the sign that takes it off.
@@ -87,19 +81,32 @@ impl<'a> Recovery<'a> {
         appended.inspect_err(|_| masks.truncate(before))
     }
 
-    /// The false shares that were found on the way, by owner.
-    pub(super) fn into_false_shares(self) -> Vec<FalseShare> {
-        self.secrets.into_false_shares()
+    /// Looks for false shares of a secret that is known.
+    pub(super) fn name_liars(&mut self, owner: usize) {
+        let fits = self.cohorts.check_of(owner);
+        self.secrets.name_liars(owner, fits);
+    }
+
+    /// The false shares that were found on the way, by owner, then holder.
+    pub(super) fn false_shares(&self) -> Vec<FalseShare> {
+        let mut found = self.secrets.false_shares().to_vec();
+        found.sort_by_key(|share| (share.owner, share.holder));
+        found
+    }
+
+    /// Owners of which false shares were found.
+    pub(super) fn disputed(&self) -> BTreeSet<usize> {
+        let owners = self.secrets.false_shares().iter().map(|share| share.owner);
+        owners.filter_map(|owner| self.cohorts.members.position(owner).ok()).collect()
+    }
+
+    fn secret(&mut self, owner: usize) -> Result<Secret, Abort> {
+        let fits = self.cohorts.check_of(owner);
+        self.secrets.recover(owner, fits)
     }
 
     fn self_mask(&mut self, owner: usize, masks: &mut Vec<(Seed, Sign)>) -> Result<(), Abort> {
-        let Cohorts { round, members, commitments, .. } = self.cohorts;
-        let (session, client) = (&round.session, members.client(owner));
-        let secret = self.secrets.recover(owner, |secret| {
-            let commitment = SelfMaskSeed::from_bytes(secret).commitment(session, client);
-            commitments.get(&owner).is_some_and(|published| commitment.matches(published))
-        })?;
-        masks.push((Seed::from_bytes(*secret), Sign::Subtract));
+        masks.push((Seed::from_bytes(*self.secret(owner)?), Sign::Subtract));
         Ok(())
     }
 
@@ -110,14 +117,31 @@ impl<'a> Recovery<'a> {
         masks: &mut Vec<(Seed, Sign)>,
     ) -> Result<(), Abort> {
         let Cohorts { round, members, .. } = self.cohorts;
+        let key = MaskSecretKey::from_bytes(&*self.secret(dropped)?);
         let end = |at: usize| End { client: members.client(at), key: members.keys[at].mask };
         let ours = end(dropped);
-        let fits = |secret: &_| MaskSecretKey::from_bytes(secret).public() == ours.key;
-        let secret = self.secrets.recover(dropped, fits)?;
-        let key = MaskSecretKey::from_bytes(&secret);
         let salt = members.salt(&round.session);
         let hub = Hub { backend: round.backend, salt: &salt, secret: &key, end: ours };
         let theirs: Vec<_> = self.cohorts.masked_against(dropped).map(end).collect();
         hub.pairwise_masks(&theirs, masks).map_err(|LowOrder(_)| Abort::FalseShares(ours.client))
     }
 }
+
+impl Cohorts {
+    /// Tells whether a secret is what its owner published: a survivor's seed, a dropped client's key.
+    fn check_of(&self, owner: usize) -> impl Fn(&[u8; SHARE_LEN]) -> bool {
+        let Self { round: Round { session, .. }, members, commitments, survivors } = self;
+        let (client, survives) = (members.client(owner), survivors.contains(&owner));
+        move |secret| {
+            if survives {
+                let commitment = SelfMaskSeed::from_bytes(secret).commitment(session, client);
+                commitments.get(&owner).is_some_and(|published| commitment.matches(published))
+            } else {
+                MaskSecretKey::from_bytes(secret).public() == members.keys[owner].mask
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
 //! Masks that come off while shares still arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::sync::RwLock;
 
 use secagg_kernels::{MaskPlan, Stripes};
 
 use super::Cohorts;
 use super::concurrent::write;
-use super::recover::{Basis, Recovery, Shares, Unmaskers};
+use super::recover::{Basis, Lessons, Recovery, Shares, Unmaskers};
 use crate::error::ClientMisbehaved;
 use crate::message::Revealed;
 use crate::shamir::Share;
@@ -22,12 +23,14 @@ pub(super) struct Answers {
     /// In the order in which they answered.
     pub(super) unmaskers: Unmaskers,
     pub(super) shares: Shares,
-    /// Whose masks are off the sum. Their shares are not kept.
+    /// Whose masks are off the sum. Their shares are not kept, unless some were false.
     pub(super) recovered: BTreeSet<usize>,
     /// Owners whose shares are enough since a short time ago, with the number of their masks.
     ready: Vec<(usize, usize)>,
-    /// Owners that some thread is working on.
-    working: BTreeSet<usize>,
+    /// With how many shares an owner is ready, if not with t + 1. None is enough while it is ready or some thread
+    /// works on it.
+    due: BTreeMap<usize, usize>,
+    lessons: Lessons,
     /// Lagrange bases that nobody is working with. In a complete graph the next batch needs the same.
     bases: Vec<Basis>,
 }
@@ -38,39 +41,48 @@ struct Batch {
     /// Those that hold shares, and owners among them.
     unmaskers: Unmaskers,
     basis: Basis,
+    lessons: Lessons,
 }
 
 /// What came of a batch.
 struct Done {
     recovered: BTreeSet<usize>,
+    /// Owners of which false shares were found.
+    disputed: BTreeSet<usize>,
     plan: MaskPlan,
     basis: Basis,
+    lessons: Lessons,
 }
 
 /// Takes off the next masks of owners that enough shares are there for. Any number of threads may do so at once.
 pub(super) fn take_off(cohorts: &Cohorts, answers: &RwLock<&mut Answers>, sum: &Stripes<'_>) {
-    let batch = write(answers).next_batch();
-    let Some(Batch { shares, unmaskers, basis }) = batch else { return };
-    let done = trace::recover(shares.len(), || recover(cohorts, &unmaskers, &shares, basis));
+    let Some(mut batch) = write(answers).next_batch() else { return };
+    let mut done = trace::recover(batch.shares.len(), || recover(cohorts, &mut batch));
     // A vector that is longer than its masks is an error at the end.
     let applied = trace::apply(done.plan.len(), || sum.apply(cohorts.round.backend, &done.plan));
-    let recovered = if applied.is_ok() { done.recovered } else { BTreeSet::new() };
-    write(answers).finish(shares, recovered, done.basis);
+    if applied.is_err() {
+        done.recovered.clear();
+    }
+    write(answers).finish(cohorts, batch.shares, done);
 }
 
-/// Recovers what the first shares of each owner are enough for.
-fn recover(cohorts: &Cohorts, unmaskers: &Unmaskers, shares: &Shares, basis: Basis) -> Done {
-    let mut recovery = Recovery::hasty(cohorts, unmaskers, shares, basis);
+/// Recovers what the shares of each owner are enough for.
+fn recover(cohorts: &Cohorts, batch: &mut Batch) -> Done {
+    let Batch { shares, unmaskers, basis, lessons } = batch;
+    let (basis, lessons) = (take(basis), take(lessons));
+    let mut recovery = Recovery::new(cohorts, unmaskers, shares).early(basis, lessons);
     let owners: Vec<_> = shares.keys().copied().collect();
     let mut masks = Vec::with_capacity(cohorts.count_all_masks(&owners));
     let fits = |&owner: &usize| recovery.masks_of(owner, &mut masks).is_ok();
     let recovered = owners.into_iter().filter(fits).collect();
     let plan = MaskPlan::new(cohorts.round.session.params.prg(), &masks);
-    Done { recovered, plan, basis: recovery.into_basis() }
+    let disputed = recovery.disputed();
+    let (basis, lessons) = recovery.into_parts();
+    Done { recovered, disputed, plan, basis, lessons }
 }
 
 impl Answers {
-    /// As they were saved. What is ready waits for the end.
+    /// As they were saved. Who was ready is so again with the next share.
     pub(super) fn new(unmaskers: Unmaskers, recovered: BTreeSet<usize>, shares: Shares) -> Self {
         Self { unmaskers, shares, recovered, ..Self::default() }
     }
@@ -89,7 +101,7 @@ impl Answers {
         self.check_new(unmasker)?;
         for (owner, revealed) in cohorts.sharing_neighbours(unmasker).zip(shares) {
             match share(revealed) {
-                Some(share) if !self.recovered.contains(&owner) => {
+                Some(share) if self.is_open(owner) => {
                     self.keep_share(cohorts, owner, unmasker, share);
                 }
                 _ => {}
@@ -99,14 +111,29 @@ impl Answers {
         Ok(())
     }
 
+    /// Whether shares of an owner are of any more use.
+    fn is_open(&self, owner: usize) -> bool {
+        !self.recovered.contains(&owner) || self.shares.contains_key(&owner)
+    }
+
+    /// Owners whose masks are off, though shares of them were false. All that hold one are to be named in the end.
+    pub(super) fn disputed(&self) -> impl Iterator<Item = usize> {
+        self.shares.keys().copied().filter(|owner| self.recovered.contains(owner))
+    }
+
+    fn keep_share(&mut self, cohorts: &Cohorts, owner: usize, unmasker: usize, share: Share) {
+        self.shares.entry(owner).or_default().insert(unmasker, share);
+        self.make_ready(cohorts, owner);
+    }
+
     /// One share more than the threshold makes an owner ready. In a complete graph, where each client lacks only
     /// its own share, all secrets are then recovered by one basis: of the first t + 1 that answered.
-    fn keep_share(&mut self, cohorts: &Cohorts, owner: usize, unmasker: usize, share: Share) {
-        let held = self.shares.entry(owner).or_default();
-        held.insert(unmasker, share);
-        let enough = held.len() == cohorts.round.threshold() + 1;
-        // While an owner is worked on, its next shares are counted from the first again.
-        if enough && cohorts.is_needed(owner) && !self.working.contains(&owner) {
+    fn make_ready(&mut self, cohorts: &Cohorts, owner: usize) {
+        let have = self.shares.get(&owner).map_or(0, BTreeMap::len);
+        let due = self.due.get(&owner).copied().unwrap_or(cohorts.round.threshold() + 1);
+        let open = cohorts.is_needed(owner) && !self.recovered.contains(&owner);
+        if have >= due && open {
+            self.due.insert(owner, usize::MAX);
             self.ready.push((owner, cohorts.count_masks(owner)));
         }
     }
@@ -123,8 +150,8 @@ impl Answers {
         let holders = shares.values().flat_map(BTreeMap::keys);
         let unmaskers = holders.chain(&owners).filter_map(|at| self.unmaskers.get_key_value(at));
         let unmaskers = unmaskers.map(|(&at, &rank)| (at, rank)).collect();
-        let basis = self.bases.pop().unwrap_or_default();
-        Some(Batch { shares, unmaskers, basis })
+        let (basis, lessons) = (self.bases.pop().unwrap_or_default(), self.lessons.clone());
+        Some(Batch { shares, unmaskers, basis, lessons })
     }
 
     fn next_owners(&mut self) -> Option<Vec<usize>> {
@@ -133,23 +160,25 @@ impl Answers {
             masks += of_owner;
             masks >= BATCH
         })?;
-        let owners: Vec<_> = self.ready.drain(..=last).map(|(owner, _)| owner).collect();
-        self.working.extend(&owners);
-        Some(owners)
+        Some(self.ready.drain(..=last).map(|(owner, _)| owner).collect())
     }
 
-    /// Shares of secrets that could not be recovered come back: they are for the end, when all are there.
-    fn finish(&mut self, shares: Shares, recovered: BTreeSet<usize>, basis: Basis) {
+    /// Shares of secrets that could not be recovered come back, to be tried again with more than twice as many to
+    /// spare: an owner is tried log2(r - t) + 1 times at most, whatever its shares are.
+    fn finish(&mut self, cohorts: &Cohorts, shares: Shares, done: Done) {
+        self.recovered.extend(&done.recovered);
+        self.lessons.merge(done.lessons);
+        self.bases.push(done.basis);
         for (owner, shares) in shares {
-            self.working.remove(&owner);
-            if recovered.contains(&owner) {
+            if done.recovered.contains(&owner) && !done.disputed.contains(&owner) {
                 self.shares.remove(&owner);
-            } else {
-                self.shares.entry(owner).or_default().extend(shares);
+                continue;
             }
+            let spare = shares.len() - cohorts.round.threshold();
+            self.due.insert(owner, shares.len() + spare + 1);
+            self.shares.entry(owner).or_default().extend(shares);
+            self.make_ready(cohorts, owner);
         }
-        self.recovered.extend(recovered);
-        self.bases.push(basis);
     }
 }
 
@@ -159,3 +188,6 @@ fn share(revealed: Revealed) -> Option<Share> {
         Revealed::SelfMaskSeed(share) | Revealed::MaskSecretKey(share) => Some(share),
     }
 }
+
+#[cfg(test)]
+mod tests;

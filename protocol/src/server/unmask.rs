@@ -115,8 +115,9 @@ impl Collecting for Unmask {
         let unmaskers = answers.unmaskers.keys().map(|&at| (at, at)).collect();
         let mut recovery = Recovery::new(&cohorts, &unmaskers, &answers.shares);
         let left: Vec<_> = cohorts.needed().filter(|at| !answers.recovered.contains(at)).collect();
+        answers.disputed().for_each(|owner| recovery.name_liars(owner));
         let plan = trace::recover(left.len(), || recovery.mask_plan(&left))?;
-        let false_shares = recovery.into_false_shares();
+        let false_shares = recovery.false_shares();
         let taken_off: Vec<_> = answers.recovered.into_iter().collect();
         let taken_off = cohorts.count_all_masks(&taken_off);
         let Cohorts { round, members, survivors, .. } = cohorts;

@@ -26,10 +26,25 @@ pub(super) struct Secrets<'a> {
     /// Of all points, for the others.
     all: Basis,
     false_shares: Vec<FalseShare>,
+    /// Whether more shares may come.
+    early: bool,
+    lessons: Lessons,
+}
+
+/// What one attempt to recover secrets leaves to the next.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Lessons {
     /// Holders of false shares, by position.
     suspects: BTreeSet<usize>,
-    /// Whether to give up where the first shares do not fit.
-    hasty: bool,
+    /// The most shares to spare among which an early search found nothing.
+    fruitless: usize,
+}
+
+impl Lessons {
+    pub(in crate::server) fn merge(&mut self, others: Self) {
+        self.suspects.extend(others.suspects);
+        self.fruitless = self.fruitless.max(others.fruitless);
+    }
 }
 
 impl<'a> Secrets<'a> {
@@ -40,19 +55,18 @@ impl<'a> Secrets<'a> {
         shares: &'a Shares,
     ) -> Self {
         let (first, all) = (Basis::default(), Basis::default());
-        let (false_shares, suspects) = (Vec::new(), BTreeSet::new());
-        let hasty = false;
-        Self { session, members, unmaskers, shares, first, all, false_shares, suspects, hasty }
+        let (false_shares, early, lessons) = (Vec::new(), false, Lessons::default());
+        Self { session, members, unmaskers, shares, first, all, false_shares, early, lessons }
     }
 
-    /// Gives up where the first shares of a secret do not fit. Begins with a basis of some first points.
-    pub(super) fn hasty(self, first: Basis) -> Self {
-        Self { hasty: true, first, ..self }
+    /// Searches for false shares only where that is likely to find them. Begins with a basis of some first points.
+    pub(super) fn early(self, first: Basis, lessons: Lessons) -> Self {
+        Self { early: true, first, lessons, ..self }
     }
 
-    /// The basis of the last first points.
-    pub(super) fn into_basis(self) -> Basis {
-        self.first
+    /// The basis of the last first points, and what was learned.
+    pub(super) fn into_parts(self) -> (Basis, Lessons) {
+        (self.first, self.lessons)
     }
 
     /// Recovers a secret of `owner` that fits what the owner published.
@@ -66,13 +80,20 @@ impl<'a> Secrets<'a> {
         if fits(&secret) {
             return Ok(secret);
         }
-        let others = if self.hasty { None } else { self.without_false_shares(owner, shares, fits) };
+        let others = self.search(owner, shares, fits);
         others.ok_or(Abort::FalseShares(self.members.client(owner)))
     }
 
-    /// The false shares that were found on the way, by owner, then holder.
-    pub(super) fn into_false_shares(self) -> Vec<FalseShare> {
-        self.false_shares
+    /// Looks for false shares of a secret, whether or not the first ones fit.
+    pub(super) fn name_liars(&mut self, owner: usize, fits: impl Fn(&[u8; SHARE_LEN]) -> bool) {
+        if let Ok(shares) = self.shares_of(owner) {
+            self.without_false_shares(owner, shares, fits);
+        }
+    }
+
+    /// The false shares that were found on the way.
+    pub(super) fn false_shares(&self) -> &[FalseShare] {
+        &self.false_shares
     }
 
     /// The shares of `owner`'s secret by holder; at least the threshold.
@@ -105,7 +126,8 @@ impl<'a> Secrets<'a> {
     fn first_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points = self.all_points(owner, shares);
         // Each is looked up once, not once for each comparison.
-        points.sort_by_cached_key(|at| (self.suspects.contains(at), self.unmaskers.get(at)));
+        points
+            .sort_by_cached_key(|at| (self.lessons.suspects.contains(at), self.unmaskers.get(at)));
         points.truncate(self.session.threshold() + 1);
         points
     }
@@ -116,6 +138,32 @@ impl<'a> Secrets<'a> {
             points.insert(points.partition_point(|&holder| holder < owner), owner);
         }
         points
+    }
+
+    /// Searches for false shares, unless that is better done later.
+    ///
+    /// This bounds what liars cost before the end. A search that succeeds where at least t holders are not suspects
+    /// makes a suspect, so there is one for each liar at most; one that fails bars others until more than
+    /// twice as many shares are to spare, so there are log2(r - t) + 1 at most. Threads that search at the same time know
+    /// nothing of each other: the bound is for each.
+    fn search(
+        &mut self,
+        owner: usize,
+        shares: &BTreeMap<usize, Share>,
+        fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
+    ) -> Option<Secret> {
+        let (threshold, Lessons { suspects, fruitless }) =
+            (self.session.threshold(), &self.lessons);
+        let spare = shares.len() - threshold;
+        let trusted = shares.keys().filter(|&holder| !suspects.contains(holder)).count();
+        if self.early && (trusted < threshold || spare <= 2 * fruitless) {
+            return None;
+        }
+        let found = self.without_false_shares(owner, shares, fits);
+        if found.is_none() {
+            self.lessons.fruitless = spare;
+        }
+        found
     }
 
     /// Decodes, at most three times, and takes the first secret that fits.
@@ -146,7 +194,7 @@ impl<'a> Secrets<'a> {
     fn attempts(&self, shares: &BTreeMap<usize, Share>) -> Vec<Vec<usize>> {
         let threshold = self.session.threshold();
         let holders = shares.keys().enumerate();
-        let suspects = holders.filter(|(_, holder)| self.suspects.contains(holder));
+        let suspects = holders.filter(|(_, holder)| self.lessons.suspects.contains(holder));
         let suspects = suspects.map(|(at, _)| at).collect();
         let mut attempts = vec![Vec::new(), suspects, (threshold + 1..shares.len()).collect()];
         attempts.retain(|aside| shares.len() - aside.len() > threshold);
@@ -161,7 +209,7 @@ impl<'a> Secrets<'a> {
             let (holder, owner) = (self.members.client(at), self.members.client(owner));
             if !honest.agree_with(holder, share) {
                 self.false_shares.push(FalseShare { holder, owner });
-                self.suspects.insert(at);
+                self.lessons.suspects.insert(at);
             }
         }
     }

@@ -1,5 +1,10 @@
 //! The search for false shares, against one that tries all sets of holders (tests/vectors/specification/recovery.py).
 
+use std::cell::Cell;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
 use super::*;
 use crate::keys::{ChannelPublicKey, KEY_LEN, MaskPublicKey};
 use crate::message::AdvertisedKeys;
@@ -37,9 +42,10 @@ fn false_shares_are_found_as_by_the_reference() {
         let unmaskers = (1..=holders.len()).map(|at| (at, at)).collect();
         let mut secrets = Secrets::new(&session, &members, &unmaskers, &shares);
         let suspects = numbers(&case["suspects"]).into_iter().map(ClientId);
-        secrets.suspects = suspects.map(|id| members.position(id).expect("a holder")).collect();
+        secrets.lessons.suspects =
+            suspects.map(|id| members.position(id).expect("a holder")).collect();
         let secret = secrets.recover(0, |secret| secret[..] == hex(&case["secret"]));
-        let found = secrets.into_false_shares().into_iter().map(|share| share.holder.0);
+        let found = secrets.false_shares().iter().map(|share| share.holder.0);
         let found: Vec<_> = found.collect();
         match secret {
             Ok(secret) => {
@@ -55,4 +61,49 @@ fn false_shares_are_found_as_by_the_reference() {
             }
         }
     }
+}
+
+/// What an early attempt gives with the first `count` shares, those of `liars` false: whether it finds the secret, how
+/// often it looks whether a result fits, and what it learns.
+fn early(count: usize, liars: &[usize], lessons: Lessons) -> (bool, usize, Lessons) {
+    let (session, secret) = (session(5), [9; SHARE_LEN]);
+    let holders: Vec<_> = (1..=12).map(ClientId).collect();
+    let members = members(&session, &holders);
+    let shares = shamir::split(&secret, 5, &holders, &mut ChaCha20Rng::seed_from_u64(1));
+    let mut shares: BTreeMap<_, _> = (1..).zip(shares).take(count).collect();
+    for liar in liars {
+        shares.get_mut(liar).expect("a holder").0[0] ^= 1;
+    }
+    let (shares, unmaskers) = ([(0, shares)].into(), (1..=count).map(|at| (at, at)).collect());
+    let mut secrets =
+        Secrets::new(&session, &members, &unmaskers, &shares).early(Basis::default(), lessons);
+    let looks = Cell::new(0);
+    let found = secrets.recover(0, |found| {
+        looks.set(looks.get() + 1);
+        *found == secret
+    });
+    (found.is_ok(), looks.get(), secrets.into_parts().1)
+}
+
+/// Five shares are enough. One look is one look at the first shares, and no search.
+#[test]
+fn early_searches_are_made_where_they_may_find_something() {
+    let (found, looks, lessons) = early(6, &[2], Lessons::default());
+    assert!(found && looks > 1 && lessons.suspects == BTreeSet::from([2]));
+    let (found, looks, _) = early(6, &[2], lessons);
+    assert!(found && looks == 1, "the liar is known");
+
+    let (found, looks, lessons) = early(6, &[2, 4], Lessons::default());
+    assert!(!found && looks > 1 && lessons.fruitless == 1, "two liars, one share to spare");
+    for count in [6, 7] {
+        let (found, looks, _) = early(count, &[1, 2], lessons.clone());
+        assert!(!found && looks == 1, "{count} shares are no more than twice as many to spare");
+    }
+    let (found, _, lessons) = early(8, &[2, 4], lessons);
+    assert!(found && lessons.suspects == BTreeSet::from([2, 4]));
+
+    let (found, looks, _) = early(6, &[2], lessons.clone());
+    assert!(!found && looks == 1, "four holders are trusted");
+    let (found, looks, _) = early(7, &[2, 4], lessons);
+    assert!(found && looks == 1);
 }
