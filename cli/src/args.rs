@@ -23,10 +23,10 @@ pub struct ParamsArgs {
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub num_shares: Option<Amount>,
     /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
-    #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range)]
+    #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range, allow_negative_numbers = true)]
     pub quantization_range: QuantizationRange,
     /// Modulus of all sums, a power of two up to 2^64
-    #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power)]
+    #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power, allow_negative_numbers = true)]
     pub modulus_range: u128,
     /// What the server is assumed to do: curious (it follows the protocol and studies all it sees), or
     /// active (it may also lie: clients sign their keys, and confirm who survived)
@@ -34,7 +34,7 @@ pub struct ParamsArgs {
     pub threat_model: ThreatModel,
     /// Neighbours of any one client that may collude with the server [default: as many as the
     /// threshold bears]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub corrupted_neighbours: Option<u32>,
     /// What `plan` takes too.
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Option<Duration>,
     /// Clients at work at the same time [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
     /// The kernels' backend: portable, avx2, avx2-aesni, avx512 or neon, or those to do without, such
     /// as no-avx512,no-avx2 [default: the fastest here]
@@ -135,8 +135,7 @@ impl RunArgs {
 
     /// The pool's width.
     pub fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(cores, usize::from)
+        self.threads.map_or_else(crate::crew::cores, usize::from)
     }
 }
 

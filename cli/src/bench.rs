@@ -10,26 +10,29 @@ use serde::Serialize;
 
 pub use machine::Machine;
 
+use crate::error::CommandError;
 use crate::progress;
+use crate::text::EXIT_CODES;
 
 /// Measures the kernels on this machine, beside the limits of its instructions and its memory.
 ///
 /// Every figure is the median of interleaved runs, so that a disturbance does not fall on one kernel
 /// alone. Read ratios rather than digits, and measure on an idle machine.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub struct BenchArgs {
     /// Measure one backend only: portable, avx2, avx2-aesni, avx512 or neon, or the fastest but for
     /// some, such as no-avx512,no-avx2 [default: all that run here]
     #[arg(long, value_name = "NAME", env = "SECAGG_BACKEND")]
     backend: Option<Backend>,
     /// Masks of the plan that is applied
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = 1..=65_536)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = 1..=65_536, allow_negative_numbers = true)]
     masks: i64,
     /// Size of the accumulator that the masks are applied to
-    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = 1..=64)]
+    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = 1..=64, allow_negative_numbers = true)]
     accumulator: i64,
     /// How often each kernel is measured; the median counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = 1..=1000)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = 1..=1000, allow_negative_numbers = true)]
     rounds: i64,
     /// Print one JSON document instead of a table
     #[arg(long)]
@@ -73,8 +76,11 @@ pub struct Measurement {
 
 impl BenchArgs {
     /// Measures everything.
-    pub fn execute(&self) -> Bench {
-        let mut cases = cases::all(self);
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is too little memory, or too few threads can be started.
+    pub fn execute(&self) -> Result<Bench, CommandError> {
+        let mut cases = cases::all(self)?;
         let bar = progress::bar("measuring", self.rounds() * cases.len());
         for _ in 0..self.rounds() {
             for case in &mut cases {
@@ -83,13 +89,13 @@ impl BenchArgs {
             }
         }
         bar.finish_and_clear();
-        Bench {
+        Ok(Bench {
             machine: Machine::here(),
             masks: self.masks(),
             accumulator_bytes: self.accumulator_bytes(),
             rounds: self.rounds(),
             measurements: cases::measurements(&cases),
-        }
+        })
     }
 
     /// Whether the result is to be printed as JSON.

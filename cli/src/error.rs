@@ -2,10 +2,14 @@
 
 use secagg::plan::NoPlan;
 use secagg::{InvalidDirectory, InvalidParams, Stage};
+use std::io;
+use std::path::{Path, PathBuf};
+
 use thiserror::Error;
 
 use crate::fault::InvalidFault;
 use crate::files::FileError;
+use crate::outputs::OutputError;
 use crate::weights::WeightsError;
 
 /// The input cannot be used; no round was run, or its result could not be written.
@@ -68,16 +72,55 @@ pub enum CommandError {
     /// A fault is scripted for a stage that the round does not have.
     #[error("a round against a curious server has no stage {0}: choose --threat-model active")]
     Stage(Stage),
-    /// Memory cannot hold the round.
+    /// Memory cannot hold the work.
     #[error(
-        "this round takes {gigabytes} GB of memory or more, and there is less: it has too many clients or neighbours \
-         (--num-shares), its updates are too long, or too many clients work at a time (--threads)"
+        "this takes {:.2} GB of memory or more, and there is less, or less is allowed (ulimit -v): there are too many clients \
+         or neighbours (--num-shares), updates are too long, or too many clients work at a time (--threads)",
+        *bytes as f64 / 1e9
     )]
     Memory {
-        /// What it takes at least, in units of 10^9 bytes.
-        gigabytes: u128,
+        /// Bytes that it takes at least.
+        bytes: u128,
+    },
+    /// Threads cannot be started.
+    #[error(
+        "cannot start {threads} threads: {source}; use fewer (--threads, RAYON_NUM_THREADS), or raise the limits of this \
+         process (ulimit -v, ulimit -u)"
+    )]
+    Threads {
+        /// How many there were to be.
+        threads: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The environment asks for more threads than any machine has cores.
+    #[error("RAYON_NUM_THREADS is {asked}: at most {} threads are started", crate::crew::MOST)]
+    ManyThreads {
+        /// What the variable says.
+        asked: String,
+    },
+    /// Signals cannot be watched for.
+    #[error("cannot watch for signals: {0}; raise the limits of this process (ulimit -v, -u, -n)")]
+    Signals(io::Error),
+    /// An output would destroy a file of the same command.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// What came after the mean failed.
+    #[error("{source}; the mean was written to {}", mean.display())]
+    AfterMean {
+        /// What failed.
+        source: Box<CommandError>,
+        /// Where the mean is.
+        mean: PathBuf,
     },
     /// A scripted fault names nobody.
     #[error(transparent)]
     Fault(#[from] InvalidFault),
+}
+
+impl CommandError {
+    /// Says as well that the mean is there, where something failed later.
+    pub(crate) fn after(self, mean: &Path) -> Self {
+        Self::AfterMean { source: Box::new(self), mean: mean.into() }
+    }
 }

@@ -1,6 +1,6 @@
 //! Where a round's clients get their updates from.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::check::Segment;
 use crate::clipped::{self, Clipped};
 use crate::files::{self, FileError, Layout, Pattern, Skip, TensorSpec, Values};
+use crate::outputs;
 use crate::ranges::Ranges;
 
 /// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it is
@@ -98,12 +99,14 @@ impl FileFleet {
         progress: impl Fn(),
     ) -> Result<Self, FileError> {
         check_distinct(paths)?;
+        let names = names(paths);
+        check_names(paths, &names)?;
         let first = paths.first().ok_or(FileError::NoFiles)?;
         let files::Update { layout, values } = files::read_skipping(first, &skip)?;
         check_skipped(&skip, &layout)?;
         check_ranges(&ranges, &layout)?;
         let clipped = vec![Clipped::default(); layout.tensors().len()];
-        let (differing, names, paths) = (BTreeSet::new(), names(paths), paths.to_vec());
+        let (differing, names, paths) = (BTreeSet::new(), names, paths.to_vec());
         let mut fleet = Self { paths, names, weights, layout, skip, differing, ranges, clipped };
         fleet.count_clipped(&values);
         progress();
@@ -245,13 +248,23 @@ fn check_ranges(ranges: &Ranges, layout: &Layout) -> Result<(), FileError> {
 
 /// One file is one client's.
 fn check_distinct(paths: &[PathBuf]) -> Result<(), FileError> {
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     for path in paths {
-        let resolved = path.canonicalize();
-        let resolved =
-            resolved.map_err(|source| FileError::Unreadable { path: path.clone(), source })?;
-        if !seen.insert(resolved) {
-            return Err(FileError::Twice { path: path.clone() });
+        let first = outputs::same(path).and_then(|file| seen.insert(file, path));
+        if let Some(first) = first {
+            return Err(FileError::Twice { path: path.clone(), first: first.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// One name is one client's.
+fn check_names(paths: &[PathBuf], names: &[String]) -> Result<(), FileError> {
+    let mut seen = HashMap::new();
+    for (path, name) in paths.iter().zip(names) {
+        if let Some(first) = seen.insert(name, path) {
+            let (path, first, name) = (path.clone(), first.clone(), name.clone());
+            return Err(FileError::SameName { path, first, name });
         }
     }
     Ok(())

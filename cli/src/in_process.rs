@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use rand_core::{CryptoRng, Rng};
 use secagg::{Client, ClientId, Driver, Outgoing, Receive, Refused, Stage};
 
+use crate::crew::Crew;
 use crate::fault::{Fault, Faults};
 use crate::files::{FileError, Values};
 use crate::fleet::{Contribution, Fleet};
 use crate::parts::Listener;
-use crate::process::{Stopwatch, alone};
+use crate::process::Stopwatch;
 
 /// The random numbers of one client.
 pub type Randomness = Box<dyn CryptoRng + Send>;
@@ -29,7 +30,7 @@ pub struct InProcess<'a, F> {
     fleet: &'a F,
     participants: BTreeMap<ClientId, Participant>,
     faults: Faults,
-    threads: usize,
+    crew: &'a Crew,
     progress: Progress<'a>,
     ledger: Vec<Exchange>,
 }
@@ -84,7 +85,7 @@ impl<'a, F: Fleet> InProcess<'a, F> {
     pub fn new(
         fleet: &'a F,
         client: impl Fn(ClientId) -> (secagg::client::Setup, Randomness),
-        threads: usize,
+        crew: &'a Crew,
     ) -> Self {
         let participant = |id| {
             let (setup, random) = client(id);
@@ -94,7 +95,7 @@ impl<'a, F: Fleet> InProcess<'a, F> {
             fleet,
             participants: fleet.cohort().into_iter().map(participant).collect(),
             faults: Faults::default(),
-            threads: threads.max(1),
+            crew,
             progress: Box::new(|_, _, _| ()),
             ledger: Vec::new(),
         }
@@ -159,9 +160,9 @@ impl<F: Fleet> Driver for InProcess<'_, F> {
             error: None,
         });
         let inbox = Inbox { clock: &clock, receive, tray };
-        run_pool(self.fleet, prompt, self.threads, &inbox);
+        run_crew(self.fleet, prompt, self.crew, &inbox);
         let listener = Listener::here();
-        alone(|| listener.listen(|| run_delayed(self.fleet, delayed, &inbox)));
+        self.crew.alone(|| listener.listen(|| run_delayed(self.fleet, delayed, &inbox)));
         let Tray { mut exchange, error, .. } = inbox.into_tray();
         exchange.seconds = clock.start.elapsed().as_secs_f64();
         self.ledger.push(exchange);
@@ -248,18 +249,11 @@ impl Tray<'_> {
     }
 }
 
-/// Runs jobs on a pool until all are done or time is up.
-fn run_pool(fleet: &impl Fleet, jobs: Vec<Job>, threads: usize, inbox: &Inbox<'_>) {
-    let threads = threads.min(jobs.len());
-    let (queue, listener) = (&Mutex::new(jobs.into_iter()), &Listener::here());
-    let work = move || alone(|| listener.listen(|| work(fleet, queue, inbox)));
-    thread::scope(|scope| {
-        // Where the system has no more threads, those that there are do the work; if there is none, this one.
-        let started = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-        if (0..threads).map_while(started).count() == 0 {
-            work();
-        }
-    });
+/// Runs jobs on all threads until all are done or time is up.
+fn run_crew(fleet: &impl Fleet, jobs: Vec<Job>, crew: &Crew, inbox: &Inbox<'_>) {
+    let threads = jobs.len();
+    let (queue, listener) = (Mutex::new(jobs.into_iter()), Listener::here());
+    crew.each(threads, &|| listener.listen(|| work(fleet, &queue, inbox)));
 }
 
 /// One thread's work: until there are no more jobs, or nobody waits for the answers.

@@ -1,23 +1,27 @@
 //! The `secagg` program.
 //!
-//! Exit codes: 0 done; 1 the round could not finish; 2 the input cannot be used.
+//! Exit codes: 0 done; 1 the round could not finish, or its mean is wrong; 2 the input cannot be used or the output cannot be
+//! written; 128 + n, as a shell sees it, if signal n ended the program.
 
 #![forbid(unsafe_code)]
+
+mod command_line;
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use secagg_cli::plan::PlanReport;
 use secagg_cli::report::Report;
-use secagg_cli::{BenchArgs, CommandError, PlanArgs, RoundArgs, SimulateArgs};
+use secagg_cli::text::{EXIT_CODES, one_line};
+use secagg_cli::{Bench, BenchArgs, CommandError, PlanArgs, RoundArgs, SimulateArgs};
 
 /// Secure aggregation: a server learns the weighted mean of many clients' updates, and nothing else
 /// about any of them.
 #[derive(Debug, Parser)]
 #[command(name = "secagg", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 the round could not finish; 2 the input cannot be \
-    used.")]
+#[command(after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,21 +36,30 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match command_line::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    if let Err(error) = secagg_cli::prepare() {
+        return refuse(&error);
+    }
+    match cli.command {
         Command::Round(args) => conclude(args.execute(), args.json()),
         Command::Simulate(args) => conclude(args.execute(), args.json()),
-        Command::Plan(args) => match args.execute() {
-            Ok(plan) => print(
-                &if args.json() { plan.json() + "\n" } else { plan.text() },
-                ExitCode::SUCCESS,
-            ),
-            Err(error) => refuse(&error),
-        },
+        Command::Plan(args) => {
+            let said =
+                |plan: PlanReport| if args.json() { plan.json() + "\n" } else { plan.text() };
+            finish(args.execute().map(said))
+        }
         Command::Bench(args) => {
-            let bench = args.execute();
-            print(&if args.json() { bench.json() + "\n" } else { bench.text() }, ExitCode::SUCCESS)
+            let said = |bench: Bench| if args.json() { bench.json() + "\n" } else { bench.text() };
+            finish(args.execute().map(said))
         }
     }
+}
+
+fn finish(said: Result<String, CommandError>) -> ExitCode {
+    said.map_or_else(|error| refuse(&error), |said| print(&said, ExitCode::SUCCESS))
 }
 
 fn conclude(report: Result<Report, CommandError>, json: bool) -> ExitCode {
@@ -62,10 +75,16 @@ fn conclude(report: Result<Report, CommandError>, json: bool) -> ExitCode {
 }
 
 fn print(text: &str, code: ExitCode) -> ExitCode {
-    match io::stdout().write_all(harmless(text).as_bytes()) {
+    let mut stdout = io::stdout();
+    said(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()), code)
+}
+
+/// The exit code after something was written to standard output.
+fn said(written: io::Result<()>, code: ExitCode) -> ExitCode {
+    match written {
         // Whoever reads the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
-        Err(error) => refuse(&error),
+        Err(error) => refuse(&format!("cannot write to standard output: {error}")),
         Ok(()) => code,
     }
 }
@@ -77,13 +96,5 @@ fn refuse(error: &impl Display) -> ExitCode {
 
 /// Where even standard error is closed, there is nobody left to tell.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "secagg: {}", harmless(text));
-}
-
-/// Names come from files and their contents, and a terminal obeys what control characters among them say. Written as JSON writes
-/// them, since that leaves some as they are.
-fn harmless(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() && c != '\n';
-    let shown = |c: char| if obeyed(c) { format!("\\u{:04x}", c as u32) } else { c.into() };
-    text.chars().map(shown).collect()
+    let _ = writeln!(io::stderr(), "secagg: {}", one_line(text));
 }

@@ -18,6 +18,7 @@ pub use work::Work;
 use crate::args::{VectorArgs, power, quantization_range};
 use crate::error::CommandError;
 use crate::ranges;
+use crate::text::EXIT_CODES;
 
 /// Finds the parameters that a cohort needs, and says what a round with them costs.
 ///
@@ -30,18 +31,18 @@ use crate::ranges;
 /// holds, adds up all messages, and takes the speed of this machine for the time of the server. No round is
 /// run.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  \
+#[command(after_help = format!("Examples:\n  \
     secagg plan --clients 1000 --parameters 1000000\n  \
     secagg plan --clients 1000000 --parameters 1000000 --dropout 0.3 --threat-model active\n  \
     secagg plan --clients 500 --parameters 100000 --modulus-range 2^32 --json\n\n\
     Choose --corrupted and --dropout larger than what you expect. The `simulate` command takes the \
-    options that are printed, and tries them.")]
+    options that are printed, and tries them.\n\n{EXIT_CODES}"))]
 pub struct PlanArgs {
     /// Clients in the cohort
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     clients: u32,
     /// Elements of each client's update
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     parameters: usize,
     /// Print one JSON document instead of tables
     #[arg(long)]
@@ -65,10 +66,10 @@ pub struct PlanArgs {
     )]
     dropout: f64,
     /// Bits of security: an update is exposed with a probability of at most 2^-BITS
-    #[arg(long, value_name = "BITS", default_value_t = 40, help_heading = ASSUMPTIONS)]
+    #[arg(long, value_name = "BITS", default_value_t = 40, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     security: u32,
     /// Bits of correctness: a round fails with a probability of at most 2^-BITS
-    #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS)]
+    #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     correctness: u32,
     /// What the server may do: `curious`, it follows the protocol and studies all it sees; `active`,
     /// it may also lie about anything
@@ -85,7 +86,8 @@ pub struct PlanArgs {
         long,
         value_name = "LEVELS",
         value_parser = quantization_range,
-        help_heading = "Parameters of the round"
+        help_heading = "Parameters of the round",
+        allow_negative_numbers = true
     )]
     quantization_range: Option<QuantizationRange>,
     /// Modulus of all sums, a power of two up to 2^64 [default: the smallest that holds the sum]
@@ -93,7 +95,8 @@ pub struct PlanArgs {
         long,
         value_name = "RANGE",
         value_parser = power,
-        help_heading = "Parameters of the round"
+        help_heading = "Parameters of the round",
+        allow_negative_numbers = true
     )]
     modulus_range: Option<u128>,
     /// The weight that a client has on average, from which the error follows [default: the largest]
@@ -122,7 +125,7 @@ impl PlanArgs {
         let params = self.params(&plan)?;
         let mean_weight = self.mean_weight()?;
         let quantize = |params: &Params| Quantization::new(params, plan.survivors(), mean_weight);
-        let rates = Rates::measure(&params);
+        let rates = Rates::measure(&params)?;
         Ok(PlanReport {
             assumptions: (&assumptions).into(),
             dimension: self.parameters,

@@ -1,27 +1,8 @@
 //! What this process has used so far, where the system tells.
 
-use std::cell::Cell;
 use std::time::Instant;
 
-thread_local! {
-    /// Whether this thread does all that it does itself, while others do something else.
-    static ALONE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs some work on a thread of its own, which does itself what rayon would spread: then all of its processor time
-/// is the work's, and one client's or the server's.
-pub(crate) fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-        Ok(pool) => pool.install(|| {
-            ALONE.set(true);
-            work()
-        }),
-        // The system has no more threads: then it is this one, and all others count as well.
-        Err(_) => work(),
-    }
-}
-
-/// Measures processor time: of this thread inside [`alone`], of all threads elsewhere. Where the system does not
+/// Measures processor time: of this thread on those of a [`Crew`](crate::crew::Crew), of all threads elsewhere. Where the system does not
 /// tell, the time on the clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
@@ -44,7 +25,7 @@ impl Stopwatch {
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
 fn processor_seconds() -> Option<f64> {
     use rustix::time::ClockId::{ProcessCPUTime, ThreadCPUTime};
-    let clock = if ALONE.get() { ThreadCPUTime } else { ProcessCPUTime };
+    let clock = if crate::crew::is_alone() { ThreadCPUTime } else { ProcessCPUTime };
     let time = rustix::time::clock_gettime(clock);
     Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
 }

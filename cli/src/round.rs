@@ -5,28 +5,34 @@ use std::path::PathBuf;
 use clap::Args;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
-use secagg::{Aggregate, Params, SessionId};
+use secagg::{Params, SessionId};
 
 use crate::args::{ParamsArgs, RunArgs};
 use crate::check::{Written, check};
+use crate::crew::Crew;
 use crate::error::CommandError;
 use crate::fault::{Fault, FaultArg, Faults};
 use crate::files::{self, FileError, Format, Pattern, Values};
 use crate::fleet::{FileFleet, Fleet, names};
 use crate::identities::Identities;
 use crate::in_process::InProcess;
+use crate::outputs::Outputs;
 use crate::ranges::Ranges;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
+use crate::text::EXIT_CODES;
 use crate::{memory, progress, weights};
 
 /// Runs secure aggregation over files, one client each, and writes their weighted mean.
 ///
 /// Every message of the protocol is made, encoded, handed over and decoded, in this process. A
 /// client is called by its file's name without the ending.
+///
+/// What is written appears whole or not at all, under a name of its own until it is finished. Where its name is a link, the
+/// file that the link leads to is replaced. Nothing is written over an input.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  secagg round updates/*.safetensors --weights weights.csv \
-    --drop client_03@unmask --out mean.safetensors --check")]
+#[command(after_help = format!("Example:\n  secagg round updates/*.safetensors --weights weights.csv \
+    --drop client_03@unmask --out mean.safetensors --check\n\n{EXIT_CODES}"))]
 pub struct RoundArgs {
     /// Updates: .safetensors, .npy or .npz, all with the same tensors
     #[arg(value_name = "UPDATE", required = true)]
@@ -63,19 +69,30 @@ impl RoundArgs {
     /// # Errors
     /// [`CommandError`], sorted by whether the input or the round is to blame.
     pub fn execute(&self) -> Result<Report, CommandError> {
+        self.check_outputs()?;
         let fleet = self.fleet()?;
         let params = self.params.build(self.updates.len(), fleet.layout().elements())?;
-        memory::check(&params, self.run.threads())?;
-        self.check_out(&fleet)?;
-        self.run.check_report()?;
-        let finished = self.run_round(&fleet, &params)?;
-        let checked = match &finished.outcome {
-            Ok(aggregate) => self.conclude(&fleet, &params, aggregate)?,
-            Err(_) => None,
-        };
-        let report = Report::new(&fleet, &params, &finished, checked);
-        self.run.write_report(&report)?;
-        Ok(report)
+        if let Some(out) = &self.out {
+            files::check_writable(out, fleet.layout())?;
+        }
+        let threads = self.run.threads().min(self.updates.len());
+        let held = memory::check(&params, threads, fleet.layout().element_bytes(), self.run.check)?;
+        let crew = Crew::new(threads)?;
+        drop(held);
+        let finished = self.run_round(&fleet, &params, &crew)?.or_file_error()?;
+        let mean = finished.outcome.as_ref().ok().map(|aggregate| {
+            let mut mean = aggregate.mean.clone();
+            fleet.restore(&mut mean);
+            Values::F64(mean)
+        });
+        if let (Some(mean), Some(out)) = (&mean, &self.out) {
+            files::write(out, fleet.layout(), mean)?;
+        }
+        let report = self.report(&fleet, &params, &finished, mean.as_ref());
+        report.map_err(|error| match (&finished.outcome, &self.out) {
+            (Ok(_), Some(mean)) => error.after(mean),
+            _ => error,
+        })
     }
 
     /// Whether the report is to be printed as JSON.
@@ -109,14 +126,11 @@ impl RoundArgs {
     }
 
     /// Better now than after the round.
-    fn check_out(&self, fleet: &FileFleet) -> Result<(), CommandError> {
-        let Some(out) = &self.out else { return Ok(()) };
-        let resolved = out.canonicalize().ok();
-        let same = |update: &PathBuf| resolved.is_some() && update.canonicalize().ok() == resolved;
-        if self.updates.iter().any(same) {
-            return Err(FileError::OverInput { path: out.clone() }.into());
-        }
-        Ok(files::check_writable(out, fleet.layout())?)
+    fn check_outputs(&self) -> Result<(), CommandError> {
+        let (weights, out) = (self.weights.as_deref(), self.out.as_deref());
+        Outputs { updates: &self.updates, weights, out, report: self.run.report.as_deref() }
+            .check()?;
+        Ok(self.run.check_report()?)
     }
 
     fn file_names(&self) -> Vec<String> {
@@ -135,7 +149,12 @@ impl RoundArgs {
         Ok(faults)
     }
 
-    fn run_round(&self, fleet: &FileFleet, params: &Params) -> Result<Finished, CommandError> {
+    fn run_round(
+        &self,
+        fleet: &FileFleet,
+        params: &Params,
+        crew: &Crew,
+    ) -> Result<Finished, CommandError> {
         let application = fleet.application();
         let backend = self.run.backend();
         let cohort = fleet.cohort();
@@ -144,7 +163,7 @@ impl RoundArgs {
             let setup = secagg::client::Setup::new(id).application(&application).backend(backend);
             (identities.introduce(id, setup), Box::new(UnwrapErr(SysRng)) as _)
         };
-        let mut driver = InProcess::new(fleet, client, self.run.threads())
+        let mut driver = InProcess::new(fleet, client, crew)
             .faults(self.faults()?)
             .progress(progress::stage_bars());
         let session = SessionId::random(&mut UnwrapErr(SysRng));
@@ -159,25 +178,25 @@ impl RoundArgs {
         Ok(run(&round, &cohort, &mut driver))
     }
 
-    /// Checks the mean and writes it, as far as that was asked for.
-    fn conclude(
+    /// Checks the mean and writes the report, as far as that was asked for.
+    fn report(
         &self,
         fleet: &FileFleet,
         params: &Params,
-        aggregate: &Aggregate<f64>,
-    ) -> Result<Option<crate::check::Check>, CommandError> {
-        let mut mean = aggregate.mean.clone();
-        fleet.restore(&mut mean);
-        let mean = Values::F64(mean);
-        if let Some(out) = &self.out {
-            files::write(out, fleet.layout(), &mean)?;
-        }
-        if !self.run.check {
-            return Ok(None);
-        }
-        let mean = self.written(fleet, &mean)?;
-        let written = Written { mean: &mean, segments: fleet.segments() };
-        Ok(Some(check(fleet, params, aggregate, &written)?))
+        finished: &Finished,
+        mean: Option<&Values>,
+    ) -> Result<Report, CommandError> {
+        let checked = match (&finished.outcome, mean) {
+            (Ok(aggregate), Some(mean)) if self.run.check => {
+                let mean = self.written(fleet, mean)?;
+                let written = Written { mean: &mean, segments: fleet.segments() };
+                Some(check(fleet, params, aggregate, &written)?)
+            }
+            _ => None,
+        };
+        let report = Report::new(fleet, params, finished, checked);
+        self.run.write_report(&report)?;
+        Ok(report)
     }
 
     /// The mean from its file, or as it would be there.

@@ -31,6 +31,22 @@ pub struct Finished {
     pub unmasking: Option<Unmasking>,
 }
 
+impl Finished {
+    /// The round, unless an update could not be read in the middle of it: that is a fault of the input.
+    ///
+    /// # Errors
+    /// [`FileError`] names the file.
+    pub fn or_file_error(mut self) -> Result<Self, FileError> {
+        match self.outcome {
+            Err(Failure::Driver(error)) => Err(*error),
+            outcome => {
+                self.outcome = outcome;
+                Ok(self)
+            }
+        }
+    }
+}
+
 /// What a stage took beside its [`Exchange`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTime {

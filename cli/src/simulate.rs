@@ -7,6 +7,7 @@ use secagg::{Aggregate, ClientId, Params, SessionId, Stage};
 
 use crate::args::{ParamsArgs, RunArgs};
 use crate::check::{Check, Segment, Written, check};
+use crate::crew::Crew;
 use crate::error::CommandError;
 use crate::fault::{Fault, Faults};
 use crate::files::{FileError, Values};
@@ -15,20 +16,21 @@ use crate::identities::Identities;
 use crate::in_process::InProcess;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
+use crate::text::EXIT_CODES;
 use crate::{memory, progress, ranges};
 
 /// Runs secure aggregation over a fleet of made-up clients and says what it costs.
 ///
 /// The same seed gives the same round: updates, keys and drop-outs.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  secagg simulate --clients 100 --parameters 100000 \
-    --dropout 0.1 --num-shares 25 --check")]
+#[command(after_help = format!("Example:\n  secagg simulate --clients 100 --parameters 100000 \
+    --dropout 0.1 --num-shares 25 --check\n\n{EXIT_CODES}"))]
 pub struct SimulateArgs {
     /// Clients in the cohort
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     clients: u32,
     /// Elements of each client's update
-    #[arg(long, value_name = "M", default_value_t = 10_000)]
+    #[arg(long, value_name = "M", default_value_t = 10_000, allow_negative_numbers = true)]
     parameters: usize,
     /// Fraction of the clients that vanish
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction, allow_negative_numbers = true)]
@@ -38,7 +40,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "STAGES", value_delimiter = ',', default_values_t = [Stage::CollectMaskedVectors])]
     dropout_stage: Vec<Stage>,
     /// Fixes everything that is random
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
     params: ParamsArgs,
@@ -54,15 +56,18 @@ impl SimulateArgs {
     pub fn execute(&self) -> Result<Report, CommandError> {
         ranges::check_unnamed(&self.params.vector.clipping_range)?;
         let params = self.params.build(self.clients as usize, self.parameters)?;
-        memory::check(&params, self.run.threads())?;
         self.run.check_report()?;
+        let threads = self.run.threads().min(self.clients as usize);
+        let held = memory::check(&params, threads, size_of::<f32>(), self.run.check)?;
+        let crew = Crew::new(threads)?;
+        drop(held);
         let fleet = SyntheticFleet {
             clients: self.clients as usize,
             dimension: self.parameters,
             max_weight: self.params.vector.max_weight,
             seed: self.seed,
         };
-        let finished = self.run_round(&fleet, &params)?;
+        let finished = self.run_round(&fleet, &params, &crew)?.or_file_error()?;
         let checked = match &finished.outcome {
             Ok(aggregate) if self.run.check => Some(check_unrounded(&fleet, &params, aggregate)?),
             _ => None,
@@ -77,7 +82,12 @@ impl SimulateArgs {
         self.run.json
     }
 
-    fn run_round(&self, fleet: &SyntheticFleet, params: &Params) -> Result<Finished, CommandError> {
+    fn run_round(
+        &self,
+        fleet: &SyntheticFleet,
+        params: &Params,
+        crew: &Crew,
+    ) -> Result<Finished, CommandError> {
         let backend = self.run.backend();
         let (cohort, mut random) = (fleet.cohort(), self.random(Purpose::Identities));
         let identities = Identities::new(params, &cohort, &mut random)?;
@@ -85,7 +95,7 @@ impl SimulateArgs {
             let setup = secagg::client::Setup::new(id).backend(backend);
             (identities.introduce(id, setup), Box::new(self.random(Purpose::Client(id))) as _)
         };
-        let mut driver = InProcess::new(fleet, client, self.run.threads())
+        let mut driver = InProcess::new(fleet, client, crew)
             .faults(self.faults()?)
             .progress(progress::stage_bars());
         let session = SessionId::random(&mut self.random(Purpose::Session));

@@ -8,9 +8,15 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+#[cfg(unix)]
+use std::{thread, time::Instant};
 
 /// The longest table: a million clients with names of 60 bytes.
 const LONGEST: u64 = 1 << 26;
+
+/// How long a pipe may have no program that writes to it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a table of weights was refused. Every message names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +36,23 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
     },
-    /// A line is not two fields, the second a number.
+    /// A pipe that no program writes to.
+    #[error("{} is a pipe, and for {} s nobody has written to it; start the program that writes the table", path.display(), PATIENCE.as_secs())]
+    Silent {
+        /// The pipe.
+        path: PathBuf,
+    },
+    /// A line is not two fields.
+    #[error("{}: line {line} has {found} fields; the file needs the header client,weight and one such line per client", path.display())]
+    Fields {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// Fields on it.
+        found: usize,
+    },
+    /// A line is no text, or its second field no number.
     #[error("{}: {source}; the file needs the header client,weight and one such line per client", path.display())]
     Unreadable {
         /// The file.
@@ -111,24 +133,72 @@ pub enum WeightsError {
 pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
     let unreadable = |source| WeightsError::Unreadable { path: path.into(), source };
     let bytes = bytes(path)?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader.trim(csv::Trim::All).flexible(true).from_reader(&bytes[..]);
     check_header(path, reader.headers().map_err(unreadable)?)?;
     let mut table = Table::new(path, names);
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
+        // A line of spaces says nothing, just as an empty one.
+        if record == *[""].as_slice() {
+            continue;
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.len() != 2 {
+            return Err(WeightsError::Fields { path: path.into(), line, found: record.len() });
+        }
         let (client, weight) = record.deserialize::<(String, f64)>(None).map_err(unreadable)?;
-        table.enter(record.position().map_or(0, csv::Position::line), client, weight)?;
+        table.enter(line, client, weight)?;
     }
     table.finish()
 }
 
 /// What is in the file, which may be a pipe.
 fn bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    let unopened = |source| WeightsError::Unopened { path: path.into(), source };
-    let mut file = File::open(path).map_err(unopened)?.take(LONGEST + 1);
-    let mut bytes = Vec::new();
+    let unopened = |source: io::Error| match source.kind() {
+        io::ErrorKind::TimedOut => WeightsError::Silent { path: path.into() },
+        _ => WeightsError::Unopened { path: path.into(), source },
+    };
+    let (mut bytes, file) = open(path).map_err(unopened)?;
+    let mut file = file.take(LONGEST + 1 - bytes.len() as u64);
     file.read_to_end(&mut bytes).map_err(unopened)?;
     if file.limit() == 0 { Err(WeightsError::TooLong { path: path.into() }) } else { Ok(bytes) }
+}
+
+/// The file, and what was read of it already.
+///
+/// To open a pipe would wait for a program that writes to it, maybe for ever. So it is opened without waiting; its end
+/// comes at once as long as no program has opened it to write.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<(Vec<u8>, File)> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    if !std::fs::metadata(path)?.file_type().is_fifo() {
+        return Ok((Vec::new(), File::open(path)?));
+    }
+    let mut options = File::options();
+    let mut pipe = options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let (start, mut bytes) = (Instant::now(), vec![0; 1 << 12]);
+    let read = loop {
+        match pipe.read(&mut bytes) {
+            Ok(0) if start.elapsed() > PATIENCE => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(0) => thread::sleep(Duration::from_millis(20)),
+            Ok(read) => break read,
+            // There is a writer, and it takes its time.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+            Err(error) => return Err(error),
+        }
+    };
+    fcntl_setfl(&pipe, OFlags::empty())?;
+    bytes.truncate(read);
+    Ok((bytes, pipe))
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<(Vec<u8>, File)> {
+    Ok((Vec::new(), File::open(path)?))
 }
 
 fn check_header(path: &Path, header: &csv::StringRecord) -> Result<(), WeightsError> {
@@ -216,6 +286,7 @@ mod tests {
     fn weights_come_in_the_order_of_the_names() {
         let read = read_table("client,weight\nb.safetensors,2.5\n a , 40\n", &TWO);
         assert_eq!(read, Ok(vec![40.0, 2.5]));
+        assert_eq!(read_table("client,weight\n  \nb,1\n\t\na,2\n   ", &TWO), Ok(vec![2.0, 1.0]));
         assert_eq!(read_table("client,weight\r\nb,0\r\na,1e3\r\n", &TWO), Ok(vec![1e3, 0.0]));
     }
 
@@ -241,7 +312,8 @@ mod tests {
             ),
             ("client,weight\na,many\nb,2\n", "line: 2"),
             ("client,weight\na,1\nb,\n", "line: 3"),
-            ("client,weight\na,1,2\nb,2\n", "line: 2"),
+            ("client,weight\na,1,2\nb,2\n", "line 2 has 3 fields"),
+            ("client,weight\na\nb,2\n", "line 2 has 1 fields"),
             ("client,weight\na,1\nb,-0.5\n", "line 3: the weight of \"b\" is -0.5"),
             ("client,weight\na,NaN\nb,1\n", "line 2: the weight of \"a\" is NaN"),
             ("client,weight\na,inf\nb,1\n", "line 2: the weight of \"a\" is inf"),

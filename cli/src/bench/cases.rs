@@ -4,13 +4,15 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use secagg_kernels::{
     Accumulator, Backend, ClientPass, Lane, MaskPlan, Modulus, Prg, Quantizer, Seed, Sign, ceiling,
 };
 
 use super::{BenchArgs, Measurement};
+use crate::error::CommandError;
+use crate::{crew, memory};
 
 /// The ceilings' names; what they bound refers to them.
 const AES: &str = "ceiling: AES rounds";
@@ -98,21 +100,38 @@ pub(super) fn measurements(cases: &[Case]) -> Vec<Measurement> {
 }
 
 /// All cases, the ceilings first: on one thread, and on all if there are more.
-pub(super) fn all(args: &BenchArgs) -> Vec<Case> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+///
+/// # Errors
+/// [`CommandError`] if the threads cannot be started, or there is no memory for what they measure.
+pub(super) fn all(args: &BenchArgs) -> Result<Vec<Case>, CommandError> {
+    let cores = crew::cores();
+    let pool = |threads| {
+        let refused = |source| CommandError::Threads { threads, source };
+        crew::pool(threads).map(Arc::new).map_err(refused)
+    };
+    let widths = if cores > 1 { vec![1, cores] } else { vec![1] };
+    let held = memory::check_bytes(bytes(args, widths.len()) as u128, cores)?;
+    let pools = widths.into_iter().map(pool).collect::<Result<Vec<_>, _>>()?;
+    drop(held);
     let (vectors, mut cases) = (Vectors::new(), Vec::new());
-    for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
-        // Without a pool of this width there is nothing to measure with it.
-        let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
+    for pool in pools {
         let vectors = vectors.clone();
-        let mut shelf = Shelf { cases: &mut cases, pool: Arc::new(pool), vectors };
+        let mut shelf = Shelf { cases: &mut cases, pool, vectors };
         shelf.ceilings();
         for backend in args.backends() {
             shelf.masks(args, backend);
             shelf.passes(backend);
         }
     }
-    cases
+    Ok(cases)
+}
+
+/// Bytes of all vectors: those of [`Vectors`], and for each pool those of the ceilings, and one accumulator for each PRG,
+/// lane and backend.
+fn bytes(args: &BenchArgs, pools: usize) -> usize {
+    let shared = (4 + WIDTHS.len()) * MEMORY_BYTES;
+    let accumulators = 3 * Prg::ALL.len() * args.backends().len() * args.accumulator_bytes();
+    shared + pools * (3 * MEMORY_BYTES + accumulators)
 }
 
 /// Long vectors, which all cases share; one runs at a time.

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use super::{Bench, Measurement};
+use crate::text::{columns, table, wrap};
+
+const HEADER: [&str; 6] = ["kernel", "variant", "backend", "GB/s", "G elements/s", "of ceiling"];
 
 impl Bench {
-    /// A table for each number of threads.
+    /// A table for each number of threads, no wider than the terminal.
     pub fn text(&self) -> String {
+        let columns = columns();
         let mut text = format!(
             "{}\nMasks: {} over {} MiB; medians of {} interleaved runs.\n",
             self.machine.sentence(),
@@ -19,9 +21,10 @@ impl Bench {
         for threads in self.threads() {
             let of = self.measurements.iter().filter(|measured| measured.threads == threads);
             let plural = if threads == 1 { "thread" } else { "threads" };
-            let _ = writeln!(text, "\n{threads} {plural}\n{}", table(of));
+            let rows: Vec<_> = of.map(row).collect();
+            let _ = writeln!(text, "\n{threads} {plural}\n{}", table(HEADER, 3, &rows, columns));
         }
-        text
+        wrap(&text, columns)
     }
 
     fn threads(&self) -> Vec<usize> {
@@ -30,19 +33,6 @@ impl Bench {
         threads.dedup();
         threads
     }
-}
-
-fn table<'a>(measurements: impl Iterator<Item = &'a Measurement>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(["kernel", "variant", "backend", "GB/s", "G elements/s", "of ceiling"]);
-    for measured in measurements {
-        table.add_row(row(measured));
-    }
-    for column in table.column_iter_mut().skip(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 fn row(measured: &Measurement) -> [String; 6] {

@@ -12,17 +12,23 @@ pub enum FileError {
     /// There is nothing to read.
     #[error("no update files are given")]
     NoFiles,
-    /// The same file is given twice; it can be the update of one client only.
-    #[error("{} is given twice; each client needs a file of its own", path.display())]
+    /// The same file is given twice, maybe by a link; it can be the update of one client only.
+    #[error("{} is given twice, first as {}; each client needs a file of its own", path.display(), first.display())]
     Twice {
         /// The file.
         path: PathBuf,
+        /// How it was called before.
+        first: PathBuf,
     },
-    /// The mean would be written over an update.
-    #[error("{} is one of the updates; write the mean somewhere else", path.display())]
-    OverInput {
-        /// The file.
+    /// Two files whose clients nobody could tell apart.
+    #[error("the clients of {} and {} would both be called {name:?}; rename one of them", first.display(), path.display())]
+    SameName {
+        /// The later file.
         path: PathBuf,
+        /// The earlier one.
+        first: PathBuf,
+        /// The name.
+        name: String,
     },
     /// The operating system did not let us read it.
     #[error("cannot read {}: {source}", path.display())]

@@ -135,6 +135,11 @@ impl Layout {
         self.elements
     }
 
+    /// Bytes of an element in memory: values are held as f64 if any tensor needs it.
+    pub fn element_bytes(&self) -> usize {
+        if self.tensors.iter().all(|spec| spec.dtype.fits_f32()) { 4 } else { 8 }
+    }
+
     /// Each tensor with the place of its values in the update.
     pub fn ranges(&self) -> impl Iterator<Item = (&TensorSpec, Range<usize>)> {
         self.tensors.iter().scan(0, |start, spec| {

@@ -50,8 +50,9 @@ pub use layout::{Format, Layout, TensorSpec};
 pub use pattern::{Pattern, Skip};
 pub use refused::{Reason, Refused};
 pub use skipped::Skipped;
-use tempfile::NamedTempFile;
 pub use values::Values;
+
+use crate::part::Part;
 
 /// One client's parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +118,7 @@ fn format_of(path: &Path) -> Result<Format, FileError> {
 /// Writes values under the names, shapes and dtypes of `layout`, in the format that the path's extension asks for.
 ///
 /// Values are rounded to the nearest, ties to even. The file appears whole or not at all: it is written beside its
-/// final place and renamed. Byte order is little-endian and arrays are row-major, whatever the inputs were. Skipped
+/// final place and renamed. Where the path is a link, the file that it leads to is replaced. Byte order is little-endian and arrays are row-major, whatever the inputs were. Skipped
 /// tensors are written as the layout's file has them, and so is the free-form metadata of a safetensors file.
 ///
 /// # Errors
@@ -127,16 +128,16 @@ pub fn write(path: &Path, layout: &Layout, values: &Values) -> Result<(), FileEr
     let format = Format::of(path)?;
     check_fits(path, format, layout, values)?;
     let unwritable = |source| FileError::Unwritable { path: path.into(), source };
-    let mut temporary = temporary_beside(path).map_err(unwritable)?;
-    let mut file = BufWriter::new(temporary.as_file_mut());
+    let mut part = Part::beside(path).map_err(unwritable)?;
+    let mut file = BufWriter::new(part.file());
     match format {
         Format::Safetensors => safetensors::write(path, &mut file, layout, values)?,
         Format::Npy => npy::write(path, &mut file, layout, values)?,
         Format::Npz => npz::write(path, &mut file, layout, values)?,
     }
-    file.into_inner().map_err(|e| unwritable(e.into_error()))?.sync_all().map_err(unwritable)?;
-    temporary.persist(path).map_err(|e| unwritable(e.error))?;
-    Ok(())
+    file.flush().map_err(unwritable)?;
+    drop(file);
+    part.finish().map_err(unwritable)
 }
 
 /// What [`read`] gives of a file that [`write()`] has written: each value as its tensor's dtype has it.
@@ -162,8 +163,8 @@ pub fn rounded(layout: &Layout, values: &Values) -> Result<Values, FileError> {
 /// The format cannot hold the layout, or no file can be made in that folder.
 pub fn check_writable(path: &Path, layout: &Layout) -> Result<(), FileError> {
     check_layout(path, Format::of(path)?, layout)?;
-    let temporary = temporary_beside(path);
-    temporary.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+    let part = Part::beside(path);
+    part.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
 }
 
 /// Checks that [`write_page`] can write there. Nothing is left behind.
@@ -176,8 +177,8 @@ pub fn check_page(path: &Path) -> Result<(), FileError> {
     if !extension.is_some_and(|it| it.eq_ignore_ascii_case("html")) {
         return Err(FileError::NotHtml { path: path.into() });
     }
-    let temporary = temporary_beside(path);
-    temporary.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+    let part = Part::beside(path);
+    part.map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
 }
 
 /// Writes a page of HTML, whole or not at all.
@@ -187,12 +188,11 @@ pub fn check_page(path: &Path) -> Result<(), FileError> {
 /// The file cannot be written.
 pub fn write_page(path: &Path, page: &str) -> Result<(), FileError> {
     let write = || {
-        let mut temporary = temporary_beside(path)?;
-        temporary.write_all(page.as_bytes())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|e| e.error)
+        let mut part = Part::beside(path)?;
+        part.file().write_all(page.as_bytes())?;
+        part.finish()
     };
-    write().map(drop).map_err(|source| FileError::Unwritable { path: path.into(), source })
+    write().map_err(|source| FileError::Unwritable { path: path.into(), source })
 }
 
 fn check_fits(
@@ -236,16 +236,6 @@ fn foreign(format: Format, layout: &Layout) -> Option<(String, String)> {
     let skipped =
         || layout.skipped().iter().find_map(|it| Some((it.name.clone(), it.foreign_to(format)?)));
     averaged.or_else(skipped)
-}
-
-fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".secagg-").suffix(".part");
-    // A temporary file is private by default; the result should be as readable as the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 /// Opens a file that must be a plain one of this format, and tells its length.

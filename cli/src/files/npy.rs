@@ -1,6 +1,6 @@
 //! `.npy`: a short header in the syntax of a Python dictionary, then the elements.
 //!
-//! The header of any array we accept is flat, so that five replacements make it JSON, which a parser with limits then
+//! The header of any array we accept is flat, so that a few replacements make it JSON, which a parser with limits then
 //! reads. (The npy crates read the general case, and panic or allocate without bound on headers that lie.)
 
 use std::fs::File;
@@ -184,6 +184,9 @@ fn without_long_marks(text: &str) -> String {
 fn as_json(text: &str) -> String {
     let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     dense
+        // Python has no such words; as text they are refused below, where a truth value is expected.
+        .replace(":true", ":'true'")
+        .replace(":false", ":'false'")
         .replace('\'', "\"")
         .replace('(', "[")
         .replace(')', "]")

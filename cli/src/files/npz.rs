@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use zip::read::ZipFile;
@@ -65,6 +65,20 @@ pub(super) fn write(
     layout: &Layout,
     values: &Values,
 ) -> Result<(), FileError> {
+    let mut writer = Latch { writer, error: None, position: 0, end: 0 };
+    let written = write_archive(path, &mut writer, layout, values);
+    match writer.error {
+        Some(error) => Err(unwritable(path, error)),
+        None => written,
+    }
+}
+
+fn write_archive(
+    path: &Path,
+    writer: &mut (impl Write + Seek),
+    layout: &Layout,
+    values: &Values,
+) -> Result<(), FileError> {
     let failed = |e: ZipError| unwritable(path, e.into());
     let mut archive = ZipWriter::new(writer);
     for tensor in layout.in_order() {
@@ -92,6 +106,51 @@ pub(super) fn check_names(path: &Path, layout: &Layout) -> Result<(), FileError>
         let tensor = name.chars().take(100).collect();
         Err(FileError::NotAnEntry { path: path.into(), tensor, because })
     })
+}
+
+/// Keeps the first error and claims success from then on: an archive that cannot be written prints that by itself, and
+/// tries once more.
+struct Latch<W> {
+    writer: W,
+    error: Option<io::Error>,
+    position: u64,
+    end: u64,
+}
+
+impl<W: Write + Seek> Latch<W> {
+    fn attempt(&mut self, act: impl FnOnce(&mut W) -> io::Result<()>) {
+        if self.error.is_none() {
+            self.error = act(&mut self.writer).err();
+        }
+    }
+}
+
+impl<W: Write + Seek> Write for Latch<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(|writer| writer.write_all(bytes));
+        self.position += bytes.len() as u64;
+        self.end = self.end.max(self.position);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt(W::flush);
+        Ok(())
+    }
+}
+
+impl<W: Write + Seek> Seek for Latch<W> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => self.end.checked_add_signed(offset),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        let position = self.position;
+        self.attempt(|writer| writer.seek(SeekFrom::Start(position)).map(drop));
+        Ok(position)
+    }
 }
 
 /// The archive's entry for each tensor.

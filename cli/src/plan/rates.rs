@@ -3,11 +3,14 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use rayon::ThreadPoolBuilder;
 use secagg::Params;
 use secagg::plan::Rehearsal;
 use secagg_kernels::{Accumulator, Backend, MaskPlan, Seed, Sign};
 use serde::Serialize;
+
+use crate::crew::Crew;
+use crate::error::CommandError;
+use crate::memory;
 
 /// How long each piece is repeated, at least.
 const TIME: Duration = Duration::from_millis(100);
@@ -42,13 +45,15 @@ pub struct Rates {
 impl Rates {
     /// Measures with the PRG, the modulus and the threshold of these parameters, on vectors as long
     /// as theirs, or of 2^20 lanes.
-    pub(super) fn measure(params: &Params) -> Self {
-        // Kernels spread over the threads of the pool that they run in. If there is no pool to be had,
-        // rates come out too high by the number of cores.
-        match ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(pool) => pool.install(|| Self::on_this_thread(params)),
-            Err(_) => Self::on_this_thread(params),
-        }
+    ///
+    /// # Errors
+    /// [`CommandError`] if the system has no room for a thread, or for the vectors.
+    pub(super) fn measure(params: &Params) -> Result<Self, CommandError> {
+        // Kernels spread over the threads of the pool that they run in.
+        let held = memory::check_bytes(3 * UPLOADS as u128, 1)?;
+        let crew = Crew::new(1)?;
+        drop(held);
+        Ok(crew.alone(|| Self::on_this_thread(params)))
     }
 
     fn on_this_thread(params: &Params) -> Self {

@@ -2,30 +2,32 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanBytes;
 
 use super::{Graph, PlanReport, Quantization, Work};
+use crate::text::{columns, table, wrap};
 
 impl PlanReport {
-    /// Sentences and tables.
+    /// Sentences and tables, no wider than the terminal.
     pub fn text(&self) -> String {
+        let columns = columns();
         let mut text = format!("{}{}\n", self.assumed(), self.graph.sentence());
         let _ = writeln!(
             text,
             "\nModulus and levels; errors of the mean {}\n{}",
             self.on(),
-            self.quantizations()
+            self.quantizations(columns)
         );
-        let _ = writeln!(text, "\nBytes for each client if nobody drops out\n{}", self.bytes());
+        let _ =
+            writeln!(text, "\nBytes for each client if nobody drops out\n{}", self.bytes(columns));
         let _ = writeln!(
             text,
             "\nThe server's work on one core of {}\n{}",
             self.machine.sentence(),
-            self.works()
+            self.works(columns)
         );
         let _ = writeln!(text, "\nTo try it:\n  {}", self.command());
-        text
+        wrap(&text, columns)
     }
 
     fn assumed(&self) -> String {
@@ -59,16 +61,16 @@ impl PlanReport {
         )
     }
 
-    fn quantizations(&self) -> Table {
+    fn quantizations(&self, columns: Option<usize>) -> String {
         let header = ["modulus", "levels", "masked vector", "largest error", "expected (rms)", ""];
         let chosen = self.quantization.row("chosen");
         let as_long = |other: &Quantization| other.modulus_bits == self.quantization.modulus_bits;
         let remark = |other| if as_long(other) { "costs no more" } else { "" };
         let others = self.alternatives.iter().map(|other| other.row(remark(other)));
-        table(header, [chosen].into_iter().chain(others))
+        table(header, 1, &[chosen].into_iter().chain(others).collect::<Vec<_>>(), columns)
     }
 
-    fn bytes(&self) -> Table {
+    fn bytes(&self, columns: Option<usize>) -> String {
         let row = |name: &str, up, down| {
             [name.into(), HumanBytes(up).to_string(), HumanBytes(down).to_string()]
         };
@@ -78,14 +80,15 @@ impl PlanReport {
         // A cohort of 2^32 with vectors of 2^34 lanes of 8 bytes would overflow.
         let all = |bytes: u64| bytes.saturating_mul(u64::from(self.assumptions.cohort_size));
         let sums = [row("one client", up, down), row("all clients", all(up), all(down))];
-        table(["stage", "up", "down"], rows.chain(sums))
+        table(["stage", "up", "down"], 1, &rows.chain(sums).collect::<Vec<_>>(), columns)
     }
 
-    fn works(&self) -> Table {
+    fn works(&self, columns: Option<usize>) -> String {
         let sum = self.work.iter().map(|work| work.core_seconds).sum();
         let sum = ["together".into(), String::new(), String::new(), seconds(sum)];
         let rows = self.work.iter().map(Work::row).chain([sum]);
-        table(["work", "how often", "", "core-seconds"], rows)
+        let header = ["work", "how often", "", "core-seconds"];
+        table(header, 1, &rows.collect::<Vec<_>>(), columns)
     }
 
     fn command(&self) -> String {
@@ -144,17 +147,4 @@ impl Work {
 /// Three digits after the point are enough of small times, and none of large ones.
 fn seconds(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.3}") } else { format!("{seconds:.0}") }
-}
-
-fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

@@ -2,27 +2,26 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanBytes;
 
 use super::{Complaint, FalseShare, Parameters, RangeBound, Report, Stage, Unmask};
 use crate::check::{Check, Group};
+use crate::text::{columns, printable, table, wrap};
 
 impl Report {
-    /// Tables and sentences.
+    /// Tables and sentences, no wider than the terminal.
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.parameters.sentence(), self.table());
+        let columns = columns();
+        let mut text = format!("{}\n{}\n", self.parameters.sentence(), self.table(columns));
         for stage in &self.stages {
             stage.describe_faults(&mut text);
         }
         self.describe_outcome(&mut text);
-        text
+        wrap(&text, columns)
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header([
+    fn table(&self, columns: Option<usize>) -> String {
+        let header = [
             "stage",
             "seconds",
             "server, CPU s",
@@ -31,14 +30,8 @@ impl Report {
             "dropped",
             "up each",
             "down each",
-        ]);
-        for stage in &self.stages {
-            table.add_row(stage.row());
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
+        ];
+        table(header, 1, &self.stages.iter().map(Stage::row).collect::<Vec<_>>(), columns)
     }
 
     fn costs(&self) -> String {
@@ -60,6 +53,7 @@ impl Report {
                 writeln!(text, "Survivors: {survivors}, with a total weight of {total_weight}.");
         }
         for FalseShare { holder, owner } in &self.false_shares {
+            let (holder, owner) = (printable(holder), printable(owner));
             let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
         }
         self.describe_left_alone(text);
@@ -134,9 +128,11 @@ impl Stage {
 
     fn describe_faults(&self, text: &mut String) {
         for Complaint { client, reason } in &self.rejected {
+            let client = printable(client);
             let _ = writeln!(text, "{}: rejected {client}: {reason}.", self.stage);
         }
         for Complaint { client, reason } in &self.refused {
+            let client = printable(client);
             let _ = writeln!(text, "{}: {client} left: {reason}.", self.stage);
         }
         if !self.dropped.is_empty() {
@@ -151,7 +147,7 @@ impl Stage {
 
 /// All names, or the first ones and how many more.
 fn list(names: &[String]) -> String {
-    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(10).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(10) {
         0 => shown,
         more => format!("{shown} and {more} more"),

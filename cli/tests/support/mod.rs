@@ -50,3 +50,14 @@ pub(crate) fn refusal(command: &mut Command) -> String {
 fn output(command: &mut Command) -> Output {
     command.output().expect("the program starts")
 }
+
+/// The command under a limit of the shell, such as `-v 65536`.
+pub(crate) fn limited(limit: &str, command: &mut Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit {limit} || exit 99; exec \"$@\""), "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
