@@ -64,14 +64,19 @@ impl Client {
     ///     Both, or neither. Needed for rounds against an active server.
     /// state_key : StateKey or None
     ///     With it, `state` is kept.
+    /// keep_vector : bool
+    ///     Whether the state holds the masked vector, which is as long as the update. Without, the client gives
+    ///     it once, and raises `Stale` when it is asked again.
     /// backend : str or None
     ///     The kernels' backend; None for the fastest here.
     #[new]
     #[pyo3(signature = (
-        id, *, application=Bytes::None, policy=None, identity=None, directory=None, state_key=None, backend=None
+        id, *, application=Bytes::None, policy=None, identity=None, directory=None, state_key=None,
+        keep_vector=true, backend=None
     ), text_signature = "(id, *, application=b'', policy=None, identity=None, directory=None, \
-        state_key=None, backend=None)")]
-    #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
+        state_key=None, keep_vector=True, backend=None)")]
+    // The bytes' borrow lasts as long as the call; keywords, in Python.
+    #[allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
     fn new(
         id: Whole<u64>,
         application: Bytes<'_>,
@@ -79,6 +84,7 @@ impl Client {
         identity: Option<&Identity>,
         directory: Option<&Directory>,
         state_key: Option<&StateKey>,
+        keep_vector: bool,
         backend: Option<&str>,
     ) -> PyResult<Self> {
         let mut setup = Setup::new(ClientId(id.0))
@@ -90,17 +96,17 @@ impl Client {
         if let Some((identity, directory)) = credentials(identity, directory)? {
             setup = setup.identity(identity, directory);
         }
-        Ok(Self::seated(setup, state_key))
+        Ok(Self::seated(setup, state_key, keep_vector))
     }
 
-    /// The client whose `state` this is.
+    /// The client whose `state` this is; `keep_vector` is not part of it, and is to be said again.
     ///
     /// Raises
     /// ------
     /// RestoreError
     ///     For bytes that no client kept under this key, and without an identity or directory that is needed.
     #[staticmethod]
-    #[pyo3(signature = (state, state_key, *, identity=None, directory=None))]
+    #[pyo3(signature = (state, state_key, *, identity=None, directory=None, keep_vector=true))]
     #[allow(clippy::needless_pass_by_value)] // The bytes' borrow lasts as long as the call.
     fn restore(
         py: Python<'_>,
@@ -108,13 +114,15 @@ impl Client {
         state_key: &StateKey,
         identity: Option<&Identity>,
         directory: Option<&Directory>,
+        keep_vector: bool,
     ) -> PyResult<Self> {
         let (credentials, key) = (credentials(identity, directory)?, state_key.0.clone());
         let state = state.as_slice()?;
         let memory = Memory(Arc::new(Mutex::new(Some(state.to_vec()))));
         let store = memory.clone();
         let client = py.detach(|| Persistent::restore(state, credentials, key, store));
-        let seat = Mutex::new(Seat::Persistent(client.map_err(not_restored)?));
+        let client = keeping(client.map_err(not_restored)?, keep_vector);
+        let seat = Mutex::new(Seat::Persistent(client));
         Ok(Self { seat, memory: Some(memory) })
     }
 
@@ -126,7 +134,7 @@ impl Client {
 
     /// The sealed state after the last answer or refusal; None without a state key, and before the first.
     ///
-    /// It holds all secrets of the round, under the key, and the last answer.
+    /// It holds all secrets of the round, under the key, and the last answer (see `keep_vector`).
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let memory = self.memory.as_ref()?;
@@ -136,7 +144,8 @@ impl Client {
 
     /// Answers one message of the server. The GIL is released.
     ///
-    /// A client with a state key that is asked the same again repeats its answer to the letter.
+    /// A client with a state key that is asked the same again repeats its answer to the letter, but for a
+    /// vector that it does not keep.
     ///
     /// Parameters
     /// ----------
@@ -163,7 +172,7 @@ impl Client {
     /// Misuse
     ///     The client has finished, or lacks an identity, or got no update where one is due.
     /// Stale
-    ///     The request was answered before the last one; the client goes on.
+    ///     The request was answered before the last one, or its answer is not kept; the client goes on.
     /// TypeError, ValueError
     ///     The update has another dtype, or is not contiguous; the client goes on.
     #[pyo3(signature = (request, weight=Number(0.0), update=None),
@@ -192,11 +201,12 @@ impl Client {
 }
 
 impl Client {
-    fn seated(setup: Setup, state_key: Option<&StateKey>) -> Self {
+    fn seated(setup: Setup, state_key: Option<&StateKey>, keep_vector: bool) -> Self {
         let memory = state_key.map(|_| Memory::default());
         let seat = match (state_key, memory.clone()) {
             (Some(StateKey(key)), Some(store)) => {
-                Seat::Persistent(Persistent::new(setup, key.clone(), store))
+                let client = Persistent::new(setup, key.clone(), store);
+                Seat::Persistent(keeping(client, keep_vector))
             }
             _ => Seat::Forgetful(secagg::Client::Setup(setup)),
         };
@@ -235,6 +245,10 @@ impl Seat {
         }
         self.answer::<f32>(request, 0.0, &[])
     }
+}
+
+fn keeping(client: Persistent<Memory>, keep_vector: bool) -> Persistent<Memory> {
+    if keep_vector { client } else { client.without_vectors() }
 }
 
 /// The bit of a message's kind that says who sends it.

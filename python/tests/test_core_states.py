@@ -126,6 +126,24 @@ def test_what_was_answered_earlier_is_stale() -> None:
     assert clients[1].answer(server.requests[1], 1.0, np.zeros(8)) == masked
 
 
+def test_a_vector_that_is_not_kept_is_given_once() -> None:
+    cohort = Cohort(Params.secagg(4, 1000, 2))
+    server = cohort.server()
+    clients = {it: cohort.client(it, state_key=STATE_KEY, keep_vector=False) for it in cohort.ids}
+    for _ in range(2):
+        for client, request in server.requests.items():
+            server.receive(client, clients[client].answer(request))
+        server.close()
+    cohort.answer(clients[1], 1, server.requests[1])
+    state = clients[1].state
+    assert state is not None and len(state) < 1000
+    for client in (clients[1], Client.restore(state, STATE_KEY, keep_vector=False)):
+        assert client.stage == "unmask"
+        with pytest.raises(secagg.Stale, match="its answer is not kept"):
+            client.answer(server.requests[1], 1.0, np.zeros(1000))
+        assert client.stage == "unmask"
+
+
 def test_a_client_that_refused_does_not_come_back() -> None:
     _, client, request = setup()
     client.answer(request)

@@ -20,7 +20,8 @@ use crate::{SessionId, Stage};
 /// killed loses nothing, and answers nothing twice in different ways.
 ///
 /// Asked the same again, it repeats its answer to the letter; asked once more what it answered earlier, it
-/// says nothing; asked something else, it refuses. What it
+/// says nothing; asked something else, it refuses. A masked vector is the one long answer, and can be left
+/// out of the state: see [`without_vectors`](Self::without_vectors). What it
 /// keeps is sealed under a key of the caller's: the state holds all its secrets of the round. It can be
 /// no better than its store, though: whoever puts back an older state has an older client.
 #[derive(Debug)]
@@ -28,11 +29,13 @@ pub struct Persistent<S> {
     client: Client,
     /// None before the first answer, and nothing is kept until then.
     last: Option<Answered>,
+    keeps_vectors: bool,
     key: StateKey,
     store: S,
 }
 
-/// The questions so far by their hashes, and what was answered to the last.
+/// The questions so far by their hashes, and what was answered to the last. That is empty where it is not
+/// kept; no message is.
 struct Answered {
     session: SessionId,
     requests: Vec<[u8; 32]>,
@@ -52,9 +55,9 @@ pub enum PersistentError<E> {
     /// The client refused, and has left the round.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The request was answered before the last one: a copy of it that was late. The client is as it was,
-    /// and there is nothing to send.
-    #[error("this request was answered before, and another one since")]
+    /// The request was answered before, and its answer is not kept: another one was answered since, or the
+    /// client keeps no vectors. The client is as it was, and there is nothing to send.
+    #[error("this request was answered before, and its answer is not kept")]
     Stale,
     /// The new state could not be kept. Ask the same again for another attempt.
     #[error("the client's state could not be kept: {0}")]
@@ -64,7 +67,16 @@ pub enum PersistentError<E> {
 impl<S: Store> Persistent<S> {
     /// A client at the start of a round.
     pub fn new(setup: Setup, key: StateKey, store: S) -> Self {
-        Self { client: Client::Setup(setup), last: None, key, store }
+        Self { client: Client::Setup(setup), last: None, keeps_vectors: true, key, store }
+    }
+
+    /// Keeps the hash of a request for a masked vector, and not the vector, which is as long as the
+    /// update. Asked for it again, the client has no answer ([`PersistentError::Stale`]), so one that is
+    /// lost on its way is lost to the round. To be said again of a client that is restored.
+    #[must_use]
+    pub fn without_vectors(mut self) -> Self {
+        self.keeps_vectors = false;
+        self
     }
 
     /// The client that was kept last. The kernels' backend is the fastest here; identity and directory
@@ -84,7 +96,7 @@ impl<S: Store> Persistent<S> {
             let last = Answered { session, requests, reply, is_kept: true };
             Ok((read(session, from, known.as_ref())?, last))
         })?;
-        Ok(Self { client, last: Some(last), key, store })
+        Ok(Self { client, last: Some(last), keeps_vectors: true, key, store })
     }
 
     /// The stage that the client waits in, or `None` once it has finished.
@@ -97,7 +109,7 @@ impl<S: Store> Persistent<S> {
     /// looked at.
     ///
     /// # Errors
-    /// [`PersistentError::Stale`] for what was answered earlier, and the client goes on;
+    /// [`PersistentError::Stale`] for what was answered earlier or is not kept, and the client goes on;
     /// [`PersistentError::Refused`], after which the client has left the round, in its store too;
     /// [`PersistentError::Store`] if the state could not be kept.
     pub fn answer<F: Real>(
@@ -108,19 +120,29 @@ impl<S: Store> Persistent<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
         let hash = Sha256::digest(request).into();
-        let earlier = self.last.as_ref().map_or(&[][..], |last| &last.requests);
-        let is_last = earlier.last() == Some(&hash);
-        if !is_last && earlier.contains(&hash) {
+        let repeats = self.last.as_ref().is_some_and(|last| last.repeats(&hash));
+        if !repeats && self.last.as_ref().is_some_and(|last| last.requests.contains(&hash)) {
             return Err(PersistentError::Stale);
         }
-        let refused = if is_last {
+        let refused = if repeats {
             None
         } else {
             self.go_on(hash, |client| client.answer(request, weight, update, rng)).err()
         };
         self.keep(rng).map_err(PersistentError::Store)?;
-        let reply = self.last.as_ref().map_or_else(Vec::new, |last| last.reply.to_vec());
-        refused.map_or(Ok(reply), |refused| Err(refused.into()))
+        refused.map_or_else(|| Ok(self.reply()), |refused| Err(refused.into()))
+    }
+
+    /// The answer to the last request, which is now in the store or must not be there.
+    fn reply(&mut self) -> Vec<u8> {
+        let keeps_vectors = self.keeps_vectors;
+        self.last.as_mut().map_or_else(Vec::new, |last| {
+            if last.is_to_be_kept(keeps_vectors) {
+                last.reply.to_vec()
+            } else {
+                mem::take(&mut *last.reply)
+            }
+        })
     }
 
     /// To the next stage, or out of the round: then it must not come back from its store with the
@@ -146,11 +168,12 @@ impl<S: Store> Persistent<S> {
     }
 
     fn keep(&mut self, rng: &mut impl CryptoRng) -> Result<(), S::Error> {
-        let Self { client, last, key, store } = self;
+        let Self { client, last, keeps_vectors, key, store } = self;
         let Some(last) = last.as_mut().filter(|last| !last.is_kept) else { return Ok(()) };
+        let kept = if last.is_to_be_kept(*keeps_vectors) { last.reply.as_slice() } else { &[] };
         let state = seal(CLIENT, last.session, key, rng, |to| {
             last.requests.write(to);
-            to.blob(&last.reply);
+            to.blob(kept);
             write(client, to);
         });
         store.replace(&state)?;
@@ -165,5 +188,15 @@ impl Answered {
         let mut session = SessionId([0; 16]);
         session.0.copy_from_slice(&reply[HEADER_LEN - 16..HEADER_LEN]);
         Self { session, requests, reply: Zeroizing::new(reply), is_kept: false }
+    }
+
+    /// Whether this request is the last one, and its answer is here.
+    fn repeats(&self, request: &[u8; 32]) -> bool {
+        self.requests.last() == Some(request) && !self.reply.is_empty()
+    }
+
+    /// Whether the answer belongs in the store: the second byte of a message says of which stage it is.
+    fn is_to_be_kept(&self, keeps_vectors: bool) -> bool {
+        keeps_vectors || self.reply.get(1) != Some(&Stage::CollectMaskedVectors.number())
     }
 }

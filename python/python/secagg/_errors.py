@@ -57,7 +57,7 @@ class BadUpdate(Refused, ValueError):
 
 
 class Stale(SecaggError):
-    """This request was answered before, and another one since. There is nothing to send; the client goes on."""
+    """This request was answered before, and its answer is not kept. There is nothing to send; the client goes on."""
 
 
 class Abort(SecaggError):

@@ -461,6 +461,7 @@ class Client:
         identity: Identity | None = None,
         directory: Directory | None = None,
         state_key: StateKey | None = None,
+        keep_vector: bool = True,
         backend: str | None = None,
     ) -> Client:
         """A client at the start of a round.
@@ -478,6 +479,9 @@ class Client:
             Both, or neither. Needed for rounds against an active server.
         state_key : StateKey or None
             With it, `state` is kept.
+        keep_vector : bool
+            Whether the state holds the masked vector, which is as long as the update. Without, the client
+            gives it once, and raises `Stale` when it is asked again.
         backend : str or None
             The kernels' backend; None for the fastest here.
         """
@@ -489,8 +493,9 @@ class Client:
         *,
         identity: Identity | None = None,
         directory: Directory | None = None,
+        keep_vector: bool = True,
     ) -> Client:
-        """The client whose `state` this is.
+        """The client whose `state` this is; `keep_vector` is not part of it, and is to be said again.
 
         Raises
         ------
@@ -506,13 +511,14 @@ class Client:
     def state(self) -> bytes | None:
         """The sealed state after the last answer or refusal; None without a state key, and before the first.
 
-        It holds all secrets of the round, under the key, and the last answer.
+        It holds all secrets of the round, under the key, and the last answer (see `keep_vector`).
         """
 
     def answer(self, request: _Bytes, weight: _Float = 0.0, update: _Real | None = None) -> bytes:
         """Answers one message of the server. The GIL is released.
 
-        A client with a state key that is asked the same again repeats its answer to the letter.
+        A client with a state key that is asked the same again repeats its answer to the letter, but for a
+        vector that it does not keep.
 
         Parameters
         ----------
@@ -539,7 +545,7 @@ class Client:
         Misuse
             The client has finished, or lacks an identity, or got no update where one is due.
         Stale
-            The request was answered before the last one; the client goes on.
+            The request was answered before the last one, or its answer is not kept; the client goes on.
         TypeError, ValueError
             The update has another dtype, or is not contiguous; the client goes on.
         """
