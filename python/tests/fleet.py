@@ -18,7 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.common.serde import context_from_proto, context_to_proto, message_from_proto, message_to_proto
 from flwr.server import LegacyContext, ServerConfig, SimpleClientManager
 from secagg.flower._flwr import Grid
-from secagg.flower._records import MESSAGE, RECORD
+from secagg.flower._records import RECORD, unwrap
 
 try:
     from flwr.supercore.run import Run
@@ -35,7 +35,7 @@ def stage_of(message: Message) -> str:
     """The stage that a message is of, ours or Flower's own, or the type of a message that is of none."""
     records = message.content.config_records
     if RECORD in records:
-        return STAGES[records[RECORD][MESSAGE][1]]
+        return STAGES[unwrap(message.content)[1]]
     return records.get("secaggplus_configs", {}).get("stage", message.metadata.message_type)
 
 

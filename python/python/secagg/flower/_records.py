@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from .errors import NotAgreed
 
@@ -12,7 +12,19 @@ RECORD = "secagg"
 """The ConfigRecord of a message that holds the protocol's own message."""
 
 MESSAGE = "message"
-"""In it: the bytes of the protocol's message."""
+"""In it: the bytes of the protocol's message, up to `LONGEST_ENTRY` of them."""
+
+LONG_RECORD = "secagg.message"
+"""The ArrayRecord that holds a longer one, under the same name, and stands beside the other record.
+
+Flower sends a ConfigRecord whole, as one message of protobuf, which ends at 2 GiB. Arrays travel in chunks.
+"""
+
+LONGEST_ENTRY = 1 << 20
+"""Bytes of a message in a ConfigRecord."""
+
+BYTES = "secagg.bytes"
+"""How the array is serialized: not at all. Its data are the message."""
 
 TERMS = "terms"
 """In it, in the setup alone: the encoded terms."""
@@ -21,9 +33,13 @@ LOG = logging.getLogger("flwr")
 """Flower's own log."""
 
 
-def wrap(message: bytes, terms: bytes | None = None) -> ConfigRecord:
-    """The record of a protocol message."""
-    return ConfigRecord({MESSAGE: message} if terms is None else {MESSAGE: message, TERMS: terms})
+def wrap(message: bytes, terms: bytes | None = None) -> dict[str, ConfigRecord | ArrayRecord]:
+    """The records of a protocol message, by name. The bytes are not copied."""
+    entries = {} if terms is None else {TERMS: terms}
+    if len(message) <= LONGEST_ENTRY:
+        return {RECORD: ConfigRecord({MESSAGE: message, **entries})}
+    array = Array(dtype="uint8", shape=(len(message),), stype=BYTES, data=message)
+    return {RECORD: ConfigRecord({**entries}), LONG_RECORD: ArrayRecord({MESSAGE: array})}
 
 
 def unwrap(content: RecordDict) -> bytes:
@@ -34,8 +50,10 @@ def unwrap(content: RecordDict) -> bytes:
     NotAgreed
         If there is none.
     """
-    record = content.config_records.get(RECORD)
+    record, long = content.config_records.get(RECORD), content.array_records.get(LONG_RECORD)
     message = record.get(MESSAGE) if record else None
+    if message is None and long and MESSAGE in long:
+        message = long[MESSAGE].data
     if not isinstance(message, bytes):
         raise NotAgreed(
             "there is no message of the protocol in the reply: the client does not have secagg_mod among its "
@@ -59,5 +77,7 @@ def bytes_of(record: ConfigRecord, name: str) -> bytes:
 
 
 def without_record(content: RecordDict) -> RecordDict:
-    """A copy of a content without the protocol's record; the other records are shared."""
-    return RecordDict({name: record for name, record in content.items() if name != RECORD})
+    """A copy of a content without the protocol's records; the other records are shared."""
+    return RecordDict(
+        {name: record for name, record in content.items() if name not in (RECORD, LONG_RECORD)}
+    )

@@ -73,3 +73,11 @@ class RoundFailed(SecaggError):
         """The end of a run of several rounds of which none had a mean."""
         message = f"no round of the run had a mean, so there is no model but the initial one. The last: {last}"
         return cls(message, last.failures)
+
+def is_ours(reason: str) -> bool:
+    """Whether the reason of an error reply is one that a mod of this package gave."""
+    return reason.partition(":")[0] in _names(SecaggError)
+
+
+def _names(error: type[Exception]) -> set[str]:
+    return {error.__name__}.union(*map(_names, error.__subclasses__()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from logging import ERROR
 from types import FrameType
@@ -18,12 +17,14 @@ from . import strategies
 from ._flwr import ErrorCode, Grid
 from ._records import LOG
 from .averaged import AveragedRecord
+from .deadlines import Deadlines
 from .errors import RoundFailed
 from .layout import stand_ins
 from .ranges import patterns, ranges_of
+from .report import RoundReport
 from .returning import CastingBack
 from .round import Outcome, Round
-from .settings import Settings
+from .settings import Settings, amount, positive
 from .terms import NUM_EXAMPLES, bounds
 
 
@@ -55,8 +56,15 @@ class SecAggGrid(Grid):
     quantization_range, modulus_range
         As for `SecAggPlusWorkflow`.
     timeout : float or None
-        Seconds that each stage but training waits for replies; None for as long as the strategy's own timeout lasts,
-        which is that of all stages together.
+        Seconds that each stage but training waits for replies. The strategy's own timeout is that of all stages
+        together: whatever this is, no stage but training takes more than a fifth of it, and as much is kept back for each
+        stage that follows. So training ends early enough for the round to finish.
+    train_timeout : float or None
+        Seconds after which training is closed with the answers that are there; None for as long as the strategy's
+        timeout leaves. Whoever is later is not in the mean.
+    min_answers : int or float
+        Answers after which training is closed at once, if they are enough to finish the round: a count, or a fraction of the
+        nodes that were asked to train. 1.0 waits for all of them.
     weighted_by : str
         The strategy's ``weighted_by_key``.
     metrics : mapping of str to float, or sequence of str
@@ -75,7 +83,7 @@ class SecAggGrid(Grid):
     Raises
     ------
     ValueError, TypeError
-        For parameters that no round could have.
+        For parameters that no round could have, of whatever size; `secagg.Misuse` is a ValueError.
     """
 
     def __init__(
@@ -89,6 +97,8 @@ class SecAggGrid(Grid):
         quantization_range: int = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
+        train_timeout: float | None = None,
+        min_answers: int | float = 1.0,
         weighted_by: str = NUM_EXAMPLES,
         metrics: Mapping[str, float] | Sequence[str] = (),
         evaluate_metrics: Mapping[str, float] | Sequence[str] = (),
@@ -108,6 +118,10 @@ class SecAggGrid(Grid):
             skip=patterns(skip),
             ranges=ranges,
         )
+        if self.settings.least_cohort() is None:
+            self.settings.params(_any_cohort(self.settings), 1)  # Raises, and says why.
+        self._train_timeout = None if train_timeout is None else positive("train_timeout", train_timeout)
+        self._min_answers = amount("min_answers", min_answers, least=1)
         self._grid = grid
         self._weighted_by = weighted_by
         self._metrics = bounds(metrics, own_range)
@@ -116,7 +130,9 @@ class SecAggGrid(Grid):
         self._uniform_weights = uniform_weights
         self._has_mean = False
         self.last_round: Round | None = None
-        """The last round that was run, for its report and failures."""
+        """The last round: its `failures` by node, `false_shares`, and the reports of its `stages`."""
+        self.rounds: list[RoundReport] = []
+        """A report of each round so far, the oldest first."""
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
@@ -138,7 +154,11 @@ class SecAggGrid(Grid):
         if kinds.isdisjoint(self._aggregated):
             return self._grid.send_and_receive(messages, timeout=timeout)
         strategy = _calling_strategy()
-        strategies.check(strategy, uniform_weights=self._uniform_weights)
+        strategies.check(
+            strategy,
+            uniform_weights=self._uniform_weights,
+            metrics=self._metrics if kinds == {"train"} else None,
+        )
         self._check(messages, kinds)
         if "train" in kinds and self.last_round is None:
             strategies.say_what_metrics_need(strategy, self._metrics)
@@ -199,17 +219,21 @@ class SecAggGrid(Grid):
             raise Misuse("a node is sent two messages: in one round it has one update")
 
     def _aggregate(self, messages: list[Message], timeout: float | None) -> list[Message]:
-        end = None if timeout is None else time.monotonic() + timeout
+        deadlines = Deadlines(timeout, self.settings.timeout, self._train_timeout)
         self.last_round = round_ = self._open(messages)
+        report = RoundReport(round_.group_id, round_.message_type, round_.nodes, round_.failures, round_.stages)
+        self.rounds.append(report)
         try:
-            while round_.is_open:
-                round_.run_stage(self._grid, self._time_for_stage(round_, end))
+            while stage := round_.server.stage:
+                round_.run_stage(self._grid, deadlines.limit(stage))
             outcome = round_.outcome()
         except RoundFailed as error:
             LOG.log(ERROR, "%s", error)
+            report.error = str(error)
             if round_.has_arrays:
                 self._check_run(error)
-            return [_failure(message, str(error)) for message in messages]
+            return [_failure(message, _reason(message, round_, str(error))) for message in messages]
+        report.survivors = outcome.survivors
         self._has_mean |= round_.has_arrays
         return _replies(messages, outcome, round_)
 
@@ -235,13 +259,14 @@ class SecAggGrid(Grid):
             same_model=self._same_model,
             uniform_weights=self._uniform_weights and is_training,
             has_arrays=is_training,
+            min_answers=self._min_answers,
         )
 
-    def _time_for_stage(self, round_: Round, end: float | None) -> float | None:
-        limits = [] if end is None else [max(end - time.monotonic(), 0.0)]
-        if self.settings.timeout is not None and not round_.is_training:
-            limits.append(self.settings.timeout)
-        return min(limits, default=None)
+
+def _any_cohort(settings: Settings) -> int:
+    """A cohort that is large enough for any counts among the parameters."""
+    counts = [settings.num_shares, settings.reconstruction_threshold]
+    return max([3, *(count + 2 for count in counts if isinstance(count, int))])
 
 
 def _category(message: Message) -> str:
@@ -257,7 +282,7 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
     def reply(message: Message) -> Message:
         node = message.metadata.dst_node_id
         if node not in places:
-            return _failure(message, round_.failures.get(node, "no reply in time"))
+            return _failure(message, _reason(message, round_, "no reply in time"))
         metrics = AveragedRecord({round_.weighted_by: weight, **outcome.metrics_for(places[node])})
         # A record each, since a strategy may change one reply and not mean the others.
         arrays = {name: _copy(record) for name, record in mean.items()}
@@ -277,6 +302,10 @@ def _for_strategy(outcome: Outcome, round_: Round, strategy: Any) -> Mapping[str
 def _copy(record: ArrayRecord) -> ArrayRecord:
     """The same bytes under arrays of its own."""
     return ArrayRecord({name: copy.copy(array) for name, array in record.items()})
+
+
+def _reason(message: Message, round_: Round, otherwise: str) -> str:
+    return round_.failures.get(message.metadata.dst_node_id, otherwise)
 
 
 def _failure(message: Message, reason: str) -> Message:

@@ -29,10 +29,14 @@ class Memory:
     The protocol's secrets are sealed (see `secagg.flower.keys`). The rest is what the server has told everyone, and
     whether the client has trained. Only the last round is kept, and of a round that is over, no more than its
     session id: the client does not take part in it again.
+
+    The masked vector is not kept, which is as long as the update: a client that is asked for it again says no
+    more than that it has answered. The record is written to whatever the context has for its state by then, as an app may put
+    another one there.
     """
 
     def __init__(self, context: Context) -> None:
-        self._state = context.state
+        self._context = context
         self._record = context.state.config_records.get(STATE) or ConfigRecord()
 
     @property
@@ -76,7 +80,7 @@ class Memory:
         """
         if not self.is_of(request) or SEALED not in self._record:
             raise NotAgreed("this client has no part in that round: it has left it, or lost its state")
-        return Client.restore(self._bytes(SEALED), key)
+        return Client.restore(self._bytes(SEALED), key, keep_vector=False)
 
     def keep(self, client: Client) -> None:
         """Keeps a client for its next message; one that has no next message is forgotten."""
@@ -88,6 +92,11 @@ class Memory:
     def forget(self) -> None:
         """Forgets the secrets of the round."""
         self._write({name: self._record[name] for name in (SESSION, TRAINED) if name in self._record})
+
+    def put_back(self) -> None:
+        """Writes the record again, where an app has replaced or cleared the context's state."""
+        if self._record and self._context.state.config_records.get(STATE) is not self._record:
+            self._write(self._record)
 
     def note_training(self) -> None:
         """From now on, this client's parameters are its own."""
@@ -101,4 +110,4 @@ class Memory:
 
     def _write(self, entries: Mapping[str, Any]) -> None:
         self._record = ConfigRecord(dict(entries))
-        self._state[STATE] = self._record
+        self._context.state[STATE] = self._record

@@ -102,7 +102,7 @@ class SecAggMod:
                 memory.forget()
             raise
         memory.keep(client)
-        return Message(RecordDict({RECORD: wrap(answer)}), reply_to=message)
+        return Message(RecordDict({**wrap(answer)}), reply_to=message)
 
     def _client(self, record: ConfigRecord, request: bytes, context: Context, memory: Memory) -> Client:
         key = self.state_key(context)
@@ -112,12 +112,15 @@ class SecAggMod:
         if self.same_model and not Terms.decode(terms).model:
             raise NotAgreed("clients may start from different models, which this client does not accept")
         memory.begin(request, terms)
-        return Client(context.node_id, application=terms, policy=self.policy, state_key=key)
+        return Client(
+            context.node_id, application=terms, policy=self.policy, state_key=key, keep_vector=False
+        )
 
     def _guard(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles a message that is not part of a round, if its reply shows nothing that it should not."""
         category = _category(message)
         is_parameters = category == MessageTypeLegacy.GET_PARAMETERS
+        memory = Memory(context)
         if category == "train":
             raise PlainMessage(
                 "this client trains under secure aggregation alone. On the server, give the strategy a "
@@ -127,11 +130,12 @@ class SecAggMod:
             raise PlainMessage(
                 "this client evaluates under secure aggregation alone: SecAggGrid(grid, evaluate_metrics=...)"
             )
-        if is_parameters and Memory(context).has_trained:
+        if is_parameters and memory.has_trained:
             raise PlainMessage(
                 "this client has trained, and does not show its parameters: give the strategy initial_parameters"
             )
         reply = call_next(message, context)
+        memory.put_back()
         if reply.has_content() and reply.content.array_records and not is_parameters:
             raise PlainMessage(f"the reply to {category!r} holds arrays, which are this client's own")
         return reply

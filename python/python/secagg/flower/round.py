@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from logging import DEBUG, INFO, WARNING
+from logging import INFO, WARNING
+from math import ceil
 
 from flwr.app import ArrayRecord, Message, RecordDict
 
-from secagg import Abort, Aggregate, Misuse, SecaggError, Server, new_session_id
+from secagg import Abort, Aggregate, Misuse, SecaggError, Server, TooFew, new_session_id
 
+from . import errors
 from ._flwr import Grid
-from ._records import LOG, RECORD, unwrap, wrap
+from ._records import LOG, unwrap, wrap
 from .errors import BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
+from .report import StageReport
 from .settings import Settings
+from .strategies import NORM_BIT
 from .terms import Terms
 from .update import metrics_of
-
-NORM_BIT = "norm_bit"
-"""What Flower's adaptive clipping calls the metric that says whether an update was clipped."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
 """Seconds between two looks for replies: they grow from the first to the longest."""
@@ -55,18 +56,6 @@ class Outcome:
 
 
 @dataclass
-class StageReport:
-    """What went by in one stage."""
-
-    stage: str
-    asked: int = 0
-    answered: int = 0
-    seconds: float = 0.0
-    bytes_down: int = 0
-    bytes_up: int = 0
-
-
-@dataclass
 class Round:
     """One round: the stages in order, each of them over a grid.
 
@@ -78,6 +67,8 @@ class Round:
         The parameters, as Flower's users give them.
     message_type, group_id : str
         Of all messages of the round.
+    min_answers : int or float
+        Answers that close training early: a count, or a fraction of the nodes that were asked to train.
     """
 
     contents: Mapping[int, RecordDict]
@@ -89,17 +80,21 @@ class Round:
     same_model: bool = True
     uniform_weights: bool = False
     has_arrays: bool = True
+    min_answers: int | float = 1.0
     failures: dict[int, str] = field(default_factory=dict)
-    """By node, why it is not in the result, where it has said so."""
+    """By node, what it did not answer and why; and who lied, where a lie has ended the round."""
+    false_shares: list[tuple[int, int]] = field(default_factory=list)
+    """(holder, owner) of shares that were found false and left out. The mean is right all the same."""
     stages: list[StageReport] = field(default_factory=list)
+    """One report for each stage so far."""
 
     def __post_init__(self) -> None:
-        """Opens the round.
+        """Opens the round. One of too few nodes is opened too, and fails in its first stage.
 
         Raises
         ------
         secagg.Misuse
-            If the parameters do not fit the cohort, the arrays or each other.
+            If the parameters do not fit the arrays or each other, or a cohort as large as this one.
         BadArrays
             If the contents have no arrays that could be averaged, or different ones.
         """
@@ -119,9 +114,21 @@ class Round:
         dimension = self.layout.dimension + len(self.metrics)
         if dimension == 0:
             raise BadArrays("there is nothing to average: the model that is sent has no elements")
-        params = self.settings.params(len(self.contents), dimension)
-        encoded = self.terms.encode()
-        self.server = Server(params, new_session_id(), sorted(self.contents), application=encoded)
+        self.nodes = sorted(self.contents)
+        self._opened = self._open(dimension)
+
+    @property
+    def server(self) -> Server:
+        """The protocol's server.
+
+        Raises
+        ------
+        RoundFailed
+            If the round has too few nodes to have one.
+        """
+        if isinstance(self._opened, RoundFailed):
+            raise self._opened
+        return self._opened
 
     def run_stage(self, grid: Grid, timeout: float | None) -> None:
         """Runs the stage that is open and closes it.
@@ -133,22 +140,24 @@ class Round:
         secagg.Misuse
             If the weight of no client fits `max_weight`: no round would do.
         """
-        report = StageReport(self.server.stage or "", asked=len(self.server.requests))
+        requests = self.server.requests
+        report = StageReport(self.server.stage or "", asked=len(requests))
         self.stages.append(report)
         started = time.monotonic()
-        self._exchange(grid, timeout, report)
+        self._exchange(grid, requests, timeout, report)
         if report.answered == 0:
-            self._check_weights(list(self.server.requests))
+            self._check_weights(list(requests))
         try:
             self.server.close()
         except Abort as abort:
+            if abort.client is not None:
+                self.failures[abort.client] = str(abort)
             raise RoundFailed(self._why(abort, report), self.failures) from abort
         finally:
             report.seconds = time.monotonic() - started
-            LOG.log(
-                DEBUG, "secure aggregation: %s: %d of %d clients answered in %.2f s",
-                report.stage, report.answered, report.asked, report.seconds,
-            )  # fmt: skip
+            LOG.log(INFO, "secure aggregation: %s", report)
+        if report.stage == "collect_masked_vectors":
+            self.contents = {}  # They hold the model, which nobody is sent again.
 
     @property
     def is_open(self) -> bool:
@@ -172,10 +181,11 @@ class Round:
             result = self.server.aggregate(self.layout.vector_dtype)
         except Abort as abort:
             raise RoundFailed(f"secure aggregation failed: {abort}", self.failures) from abort
-        self._log(result)
+        self.false_shares = result.false_shares
         params, dimension = self.server.params, self.layout.dimension
         bound = params.clipping_range
         error = params.error_bound(len(result.survivors), result.total_weight, exact_weights=False)
+        self._log(result, error)
         metrics = metrics_of(result.mean[dimension:].tolist(), self.terms, bound)
         records = self.layout.unflatten(result.mean[:dimension], bound, error)
         return Outcome(records, metrics, result.total_weight, result.survivors)
@@ -203,45 +213,100 @@ class Round:
 
     # --- One stage over a grid ---------------------------------------------------------------------
 
-    def _exchange(self, grid: Grid, timeout: float | None, report: StageReport) -> None:
-        messages = [self._message(node, request) for node, request in self.server.requests.items()]
-        report.bytes_down = sum(map(len, self.server.requests.values()))
+    def _open(self, dimension: int) -> Server | RoundFailed:
+        try:
+            params = self.settings.params(len(self.nodes), dimension)
+        except Misuse as error:
+            need = self.settings.least_cohort(dimension, above=len(self.nodes))
+            if need is None:
+                raise
+            return RoundFailed(self._too_few(error, need), self.failures)
+        return Server(params, new_session_id(), self.nodes, application=self.terms.encode())
+
+    def _exchange(
+        self, grid: Grid, requests: Mapping[int, bytes], timeout: float | None, report: StageReport
+    ) -> None:
+        messages = [self._message(node, request) for node, request in requests.items()]
+        report.bytes_down = sum(map(len, requests.values()))
         for asked, reply in _replies(grid, messages, timeout):
             if reply.has_error():
-                self._fail(asked, str(reply.error.reason))
-                continue
-            node = reply.metadata.src_node_id
-            try:
-                answer = unwrap(reply.content)
-                report.bytes_up += len(answer)
-                self.server.receive(node, answer)
-                report.answered += 1
-            except SecaggError as error:
-                self._fail(node, str(error))
+                self._fail(asked, self._reason(asked, reply))
+            else:
+                self._receive(reply, report)
+            if self.is_training and self._has_enough(report):
+                break
         for node in self.server.waiting_for:
             if node not in self.failures:
                 self._fail(node, "no reply in time")
 
+    def _receive(self, reply: Message, report: StageReport) -> None:
+        node = reply.metadata.src_node_id
+        try:
+            answer = unwrap(reply.content)
+            report.bytes_up += len(answer)
+            self.server.receive(node, answer)
+            report.answered += 1
+        except SecaggError as error:
+            self._fail(node, str(error))
+
+    def _has_enough(self, report: StageReport) -> bool:
+        """Whether as many have answered as `min_answers` asks for, and the stage can be closed."""
+        wanted = self.min_answers
+        if report.answered < (ceil(wanted * report.asked) if isinstance(wanted, float) else wanted):
+            return False
+        try:
+            self.server.check()
+        except Abort:
+            return False
+        return True
+
     def _message(self, node: int, request: bytes) -> Message:
         terms = self.terms.encode() if self.server.stage == "setup" else None
         content = dict(self.contents[node]) if self.is_training else {}
-        record = RecordDict({**content, RECORD: wrap(request, terms)})
+        record = RecordDict({**content, **wrap(request, terms)})
         return Message(record, node, self.message_type, group_id=self.group_id)
+
+    def _reason(self, node: int, reply: Message) -> str:
+        """The reason of an error. In the setup no app is called, unless the mod is missing."""
+        reason = str(reply.error.reason)
+        is_nodes_own = reply.metadata.src_node_id == node
+        if self.server.stage != "setup" or not is_nodes_own or errors.is_ours(reason):
+            return reason
+        return (
+            f"{reason} (secagg_mod may be missing among the mods of its ClientApp, or another mod may stand before it, where it "
+            "must be the first: mods=[secagg_mod, fixedclipping_mod])"
+        )
 
     def _fail(self, node: int, reason: str) -> None:
         self.failures[node] = reason
-        LOG.log(WARNING, "secure aggregation: node %d dropped out: %s", node, reason)
+        stage = (self.server.stage or "").replace("_", " ")
+        LOG.log(WARNING, "secure aggregation: %s: node %d dropped out: %s", stage, node, reason)
 
     def _why(self, abort: Abort, report: StageReport) -> str:
         why = f"secure aggregation failed in {report.stage}: {abort}"
         if reasons := list(dict.fromkeys(self.failures.values())):
             why += f". Nodes said: {'; '.join(reasons[:3])}"
-        if report.stage == "setup" and report.answered == 0 and self.failures:
+        if isinstance(abort, TooFew):
             why += (
-                ". If no node at all can answer, secagg_mod may be missing among the clients' mods, or another mod may stand before it, where it must be the first: "
-                "mods=[secagg_mod, fixedclipping_mod]"
+                f". Of the {len(self.nodes)} nodes of the round {report.answered} have answered this stage: sample more of "
+                f"them ({self._names_of_counts}), or lower reconstruction_threshold"
             )
         return why
+
+    def _too_few(self, error: Misuse, need: int) -> str:
+        return (
+            f"secure aggregation failed before setup: {error}. This round has {len(self.nodes)} nodes, and these "
+            f"parameters need {need}: have the strategy sample so many ({self._names_of_counts}), or lower "
+            "reconstruction_threshold and num_shares where they are counts"
+        )
+
+    @property
+    def _names_of_counts(self) -> str:
+        """The parameters of a strategy that say how many nodes make a round, of either API."""
+        kind, legacy = ("train", "fit") if self.has_arrays else ("evaluate", "evaluate")
+        return (
+            f"min_{kind}_nodes and min_available_nodes; min_{legacy}_clients and min_available_clients in a legacy app"
+        )
 
     def _check_weights(self, asked: list[int]) -> None:
         """Raises if all that were asked say that their weight is too large."""
@@ -252,7 +317,7 @@ class Round:
                 f"{self.server.params.max_weight:g}: say max_weight={largest:.17g}"
             )
 
-    def _log(self, result: Aggregate) -> None:
+    def _log(self, result: Aggregate, error_bound: float) -> None:
         mean, asked = result.total_weight / len(result.survivors), self.settings.max_weight
         if mean > asked and not self.uniform_weights:
             LOG.log(
@@ -261,8 +326,8 @@ class Round:
                 mean, asked, self.server.params.max_weight, power_of_two_above(mean),
             )  # fmt: skip
         LOG.log(
-            INFO, "secure aggregation: the mean of %d of %d clients, in %.2f s",
-            len(result.survivors), len(self.contents), sum(stage.seconds for stage in self.stages),
+            INFO, "secure aggregation: the mean of %d of %d clients, each element within %.2g, in %.1f s",
+            len(result.survivors), len(self.nodes), error_bound, sum(stage.seconds for stage in self.stages),
         )  # fmt: skip
         for holder, owner in result.false_shares:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
@@ -279,11 +344,14 @@ def _replies(grid: Grid, messages: list[Message], timeout: float | None) -> Iter
     messages.clear()
     pause = FIRST_PAUSE
     while waiting:
-        for reply in grid.pull_messages(waiting):
+        pulled = list(grid.pull_messages(waiting))
+        while pulled:
+            reply = pulled.pop(0)  # None is held longer than it takes to add it.
             message_id = reply.metadata.reply_to_message_id
             waiting.discard(message_id)
             pause = FIRST_PAUSE
             yield asked.get(message_id, reply.metadata.src_node_id), reply
+            del reply
         left = float("inf") if end is None else end - time.monotonic()
         if not waiting or left <= 0:
             return

@@ -7,7 +7,7 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Literal
 
-from secagg import Params
+from secagg import Misuse, Params
 from secagg.kernels import Quantizer
 
 from ._records import LOG
@@ -131,6 +131,18 @@ class Settings:
                 "num_shares=%d: the cohort has %d clients, so all are neighbours", self.num_shares, cohort_size
             )
 
+    def least_cohort(self, dimension: int = 1, above: int = 0) -> int | None:
+        """The smallest cohort above a size that these parameters fit; None if they fit none."""
+        sizes = [*range(max(above + 1, 3), 256), *(2**power for power in range(8, 17))]
+        return next((size for size in sizes if size > above and self._fits(size, dimension)), None)
+
+    def _fits(self, cohort_size: int, dimension: int) -> bool:
+        try:
+            self.params(cohort_size, dimension, quietly=True)
+        except Misuse:
+            return False
+        return True
+
     def _check_ranges(self) -> None:
         quantization, modulus = self.quantization_range, self.modulus_range
         if quantization != "auto":
@@ -141,8 +153,8 @@ class Settings:
         if not _is_integer(modulus) or modulus <= least:
             raise ValueError("`modulus_range` must be an integer and greater than `quantization_range`.")
         self._set("modulus_range", int(modulus))
-        if self.modulus_range.bit_count() != 1:
-            raise ValueError("`modulus_range` must be a power of 2.")
+        if self.modulus_range.bit_count() != 1 or self.modulus_range > 2**64:
+            raise ValueError("`modulus_range` must be a power of 2, and at most 2**64.")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

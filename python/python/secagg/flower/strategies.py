@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ._records import LOG
@@ -26,19 +26,27 @@ INDIVIDUAL = {
 }
 """Flower's strategies that look at single updates, by the name of their class, and what they do with them."""
 
+ADAPTIVE = "DifferentialPrivacyClientSideAdaptiveClipping"
+"""Flower's strategy that clips on the client, by a norm that follows from how many updates were clipped."""
+
+NORM_BIT = "norm_bit"
+"""The metric that says whether an update was clipped."""
+
 HINTS = {
     "clips": "Clip on the client: DifferentialPrivacyClientSideFixedClipping, and fixedclipping_mod after secagg_mod"
 }
 
 
-def check(strategy: Any, *, uniform_weights: bool) -> None:
+def check(strategy: Any, *, uniform_weights: bool, metrics: Collection[str] | None = None) -> None:
     """Refuses a strategy, or one inside it, that needs the updates or the weights of single clients.
+
+    `metrics` are those that the round averages; None where they are not to be looked at.
 
     Raises
     ------
     UnsuitableStrategy
-        If it is one of Flower's that do, or a class made from it; and if it accounts for privacy by equal weights,
-        which it could not see to be equal.
+        If it is one of Flower's that do, or a class made from it; if it accounts for privacy by equal weights,
+        which it could not see to be equal; and if it adapts its clipping by a metric that is not averaged.
     """
     for strategy in _with_inner(strategy):
         if getattr(strategy, "accountant", None) is not None and not uniform_weights:
@@ -47,8 +55,15 @@ def check(strategy: Any, *, uniform_weights: bool) -> None:
                 "they are: say uniform_weights=True, and all updates weigh the same"
             )
         for base in type(strategy).__mro__:
-            if base.__module__.startswith("flwr.") and base.__name__ in INDIVIDUAL:
+            if not base.__module__.startswith("flwr."):
+                continue
+            if base.__name__ in INDIVIDUAL:
                 raise UnsuitableStrategy(_refusal(type(strategy).__name__, INDIVIDUAL[base.__name__]))
+            if base.__name__ == ADAPTIVE and metrics is not None and NORM_BIT not in metrics:
+                raise UnsuitableStrategy(
+                    f"{ADAPTIVE} adapts to the metric {NORM_BIT!r}, which is averaged under the mask if it is named: "
+                    f'say metrics=["{NORM_BIT}"]'
+                )
 
 
 def say_what_metrics_need(strategy: Any, metrics: Mapping[str, float]) -> None:
