@@ -80,7 +80,7 @@ fn wrap_line(line: &str, columns: usize) -> String {
     let (mut wrapped, mut length) = (String::new(), 0);
     for word in line.split(' ') {
         let more = word.chars().count();
-        if length + more >= columns && length > 0 {
+        if length + more > columns && length > 0 {
             wrapped.push('\n');
             length = 0;
         } else if !wrapped.is_empty() {
