@@ -153,8 +153,8 @@ class Settings:
         if not _is_integer(modulus) or modulus <= least:
             raise ValueError("`modulus_range` must be an integer and greater than `quantization_range`.")
         self._set("modulus_range", int(modulus))
-        if self.modulus_range.bit_count() != 1 or self.modulus_range > 2**64:
-            raise ValueError("`modulus_range` must be a power of 2, and at most 2**64.")
+        if self.modulus_range.bit_count() != 1:
+            raise ValueError("`modulus_range` must be a power of 2.")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
