@@ -1,5 +1,6 @@
 """The package as it is given away: licences and author in the wheel, and a source distribution that is whole."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,13 @@ def test_the_wheel_has_licences_and_author():
     texts = {file.name: file.read_text() for file in wheel.files or [] if file.parent.name == "licenses"}
     assert texts == {name: (SOURCES / name).read_text() for name in LICENCES}
     assert "MIT License" in texts["LICENSE-MIT"] and "Version 2.0" in texts["LICENSE-APACHE"]
+
+
+def test_the_page_shows_the_drop_in_first_and_links_nowhere_that_is_not_on_the_page():
+    page = distribution("secagg").metadata.get_payload()
+    assert page.index("secagg.flower import SecAggPlusWorkflow") < page.index("SecAggGrid(grid)") < page.index("from secagg import")
+    targets = re.findall(r"\]\(([^)]*)\)", page)
+    assert targets and all(target.startswith("https://") for target in targets)
 
 
 def test_the_source_distribution_is_whole(tmp_path):
