@@ -48,8 +48,8 @@ class SecAggGrid(Grid):
     num_shares : int or float
         Neighbours of each client, with which it shares its secrets: a count, or a fraction of the cohort. SecAgg is 1.0.
     max_weight : float
-        The largest weight (number of examples) of a client. Precision falls as ``max_weight / weight``; a client that is above it
-        drops out.
+        The weight (number of examples) of a client up to which there is always room. Precision falls as
+        ``max_weight / weight``. Larger ones are taken as far as the modulus has room; a client above that drops out.
     clipping_range : float or mapping of str to float
         Arrays are clipped to plus or minus this. A mapping has ranges by patterns of names: ``{"*.running_var": 1e4, "*": 8.0}``. The
         first pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
