@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use secagg::client::{self, Persistent, PersistentError};
 use secagg::message::{Message, UnmaskRequest};
-use secagg::server::{self, Save};
+use secagg::server::{self, Collecting, Save};
 use secagg::{
     ClientId, Directory, Malformed, Outgoing, Params, Refused, RestoreError, Stage, StateKey,
     Store, ThreatModel, saved_stage,
@@ -241,6 +241,52 @@ fn a_stale_request_is_no_reason_to_leave() {
     let late = mortal.wake().answer::<f64>(&first, 0.0, &[], &mut rng);
     assert_eq!(late, Err(PersistentError::Stale));
     assert_eq!(mortal.answer(&requests[0].message, &mut rng), reply);
+}
+
+/// The state of a client that keeps no vectors does not grow with the update, the round goes on from it
+/// to the right mean, and the vector is not made a second time, whatever the update.
+#[test]
+fn a_vector_that_is_not_kept_is_given_once() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut story = Story::new(ThreatModel::HonestButCurious);
+    let share_keys = story.run(open(ThreatModel::HonestButCurious));
+    let (mut collect, requests) = story.run(share_keys);
+    for Outgoing { to, message } in requests {
+        let mortal = &story.clients[&to];
+        let with_answer = mortal.shelf.0.borrow().len();
+        let wake = || mortal.wake().without_vectors();
+        let reply = wake().answer(&message, 10.0, &[0.5, 1.0], &mut rng).expect("an update");
+        let state = mortal.shelf.0.borrow().len();
+        assert!(state < with_answer, "{state} bytes, {with_answer} with the answer before");
+        for update in [[0.5, 1.0], [0.0, 0.0]] {
+            let again = wake().answer(&message, 10.0, &update, &mut rng);
+            assert_eq!(again, Err(PersistentError::Stale));
+        }
+        assert_eq!(mortal.shelf.0.borrow().len(), state, "nothing has changed");
+        collect.receive(to, &reply).expect("a vector");
+    }
+    let confirm = story.run(collect.close().expect("enough"));
+    let (recovered, _) = story.run(confirm);
+    let mean = recovered.aggregate::<f64>().expect("a mean").mean;
+    assert!((mean[1] - 1.0).abs() < 1e-4, "{mean:?}");
+}
+
+/// Until its store has taken the new state, a client has the vector still.
+#[test]
+fn a_vector_that_is_not_kept_is_given_once_the_state_is() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut story = Story::new(ThreatModel::HonestButCurious);
+    let share_keys = story.run(open(ThreatModel::HonestButCurious));
+    let (_, requests) = story.run(share_keys);
+    let Outgoing { to, message } = &requests[0];
+    let shelf = story.clients[to].shelf.clone();
+    let kept = shelf.0.borrow().clone();
+    let mut client = restore(*to, &kept, Flaky(1, shelf)).expect("its state").without_vectors();
+    let failed = client.answer(message, 10.0, &[0.5, 1.0], &mut rng);
+    assert_eq!(failed, Err(PersistentError::Store("the disk is full")));
+    let repeated = client.answer::<f64>(message, -1.0, &[], &mut rng).expect("it is kept now");
+    assert!(!repeated.is_empty());
+    assert_eq!(client.answer::<f64>(message, -1.0, &[], &mut rng), Err(PersistentError::Stale));
 }
 
 #[test]
