@@ -56,7 +56,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_the_example_of_the_readme_runs() -> None:
-    example = README.read_text().split("```python\n")[1].split("```")[0]
+    example = README.read_text().split("## A round\n")[1].split("```python\n")[1].split("```")[0]
     names: dict[str, Any] = {}
     exec(example, names)
     assert names["aggregate"].survivors == [1, 2, 3, 5]

@@ -24,6 +24,7 @@ def test_the_wheel_has_licences_and_author():
 def test_the_page_shows_the_drop_in_first_and_links_nowhere_that_is_not_on_the_page():
     page = distribution("secagg").metadata.get_payload()
     assert page.index("secagg.flower import SecAggPlusWorkflow") < page.index("SecAggGrid(grid)") < page.index("from secagg import")
+    exec(page.split("```python\n")[1].split("```")[0], {})
     targets = re.findall(r"\]\(([^)]*)\)", page)
     assert targets and all(target.startswith("https://") for target in targets)
 
