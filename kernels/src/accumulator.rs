@@ -28,13 +28,15 @@ pub struct Accumulator {
     lanes: Lanes,
 }
 
-/// What a sum says: the weighted mean of the updates, and the sum of their weights.
+/// What a sum says: the weighted mean of the updates, the sum of their weights, and how many clients clipped.
 #[derive(Clone, PartialEq, Debug)]
 pub struct WeightedMean<F> {
     /// The weighted mean, element by element.
     pub mean: Vec<F>,
     /// The sum of all weights, as quantized.
     pub total_weight: f64,
+    /// Clients with an element beyond the clipping range.
+    pub clipped: u64,
 }
 
 #[derive(Clone)]
@@ -56,7 +58,8 @@ macro_rules! with_lanes {
 }
 
 impl Accumulator {
-    /// A vector of `lanes` zeros. An update of m elements takes m + 1 lanes: its weight comes first.
+    /// A vector of `lanes` zeros. An update of m elements takes m + 2 lanes: its weight comes first, and last whether the
+    /// client clipped.
     pub fn new(modulus: Modulus, lanes: usize) -> Self {
         let lanes = match modulus.width() {
             ..=16 => Lanes::U16(vec![0; lanes]),

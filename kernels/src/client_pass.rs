@@ -1,5 +1,7 @@
 //! The client's one pass: quantize, mask and pack, tile by tile.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use thiserror::Error;
 
 use crate::arch::generic::wipe;
@@ -8,7 +10,7 @@ use crate::arch::{Kernel, with_kernel};
 use crate::quantize::QuantizePass;
 use crate::{
     Backend, KeystreamLimit, Lane, MaskPlan, Modulus, QuantizeError, Quantizer, Real, Seed,
-    SumOverflow,
+    SumOverflow, pack,
 };
 
 /// Bytes of lanes that one thread works on at a time: all stages of a tile fit in the first cache. A multiple of 8 lanes,
@@ -48,8 +50,9 @@ pub enum ClientPassError {
 }
 
 impl ClientPass<'_> {
-    /// Appends the masked vector of an update to `out`: the weight and the m elements, quantized, masked and packed,
-    /// [`packed_len(m + 1)`](Modulus::packed_len) bytes. Uses the threads of the current rayon pool.
+    /// Appends the masked vector of an update to `out`: the weight, the m elements and whether the client clipped,
+    /// quantized, masked and packed, [`packed_len(m + 2)`](Modulus::packed_len) bytes. Uses the threads of the current
+    /// rayon pool.
     ///
     /// # Errors
     /// [`ClientPassError`]; `out` is then as it was. Of several elements that are not finite, the first is named.
@@ -73,25 +76,37 @@ impl ClientPass<'_> {
         update: &[F],
         out: &mut Vec<u8>,
     ) -> Result<(), ClientPassError> {
-        let lanes = update.len() + 1;
+        let lanes = update.len() + 2;
         self.plan.check::<L>(0, lanes)?;
         let quantize =
             self.quantizer.prepare(self.backend, self.plan.prg(), self.rounding, weight, update)?;
         let tile_lanes = TILE_BYTES / L::BYTES;
         let packed = [lanes, tile_lanes].map(|lanes| self.modulus.packed_len(lanes));
+        let clipped = AtomicBool::new(false);
         let scratch = || Scratch::new(self.modulus, tile_lanes.min(lanes));
         let tile = |scratch: &mut Scratch<L>, index, out: &mut Unwritten<'_>| {
             let first_lane = index * tile_lanes;
             let lanes = tile_lanes.min(lanes - first_lane);
-            self.tile(&quantize, first_lane, &mut scratch.lanes[..lanes], &mut scratch.packed, out)
+            let Scratch { lanes: all, packed } = scratch;
+            match self.tile(&quantize, first_lane, &mut all[..lanes], packed, out) {
+                Ok(clips) => {
+                    clipped.fetch_or(clips, Ordering::Relaxed);
+                    None
+                }
+                Err(index) => Some(index),
+            }
         };
-        match append_tiles(self.backend, out, packed.into(), scratch, tile) {
-            Some(index) => Err(QuantizeError::NonFinite { index }.into()),
-            None => Ok(()),
+        let start = out.len();
+        if let Some(index) = append_tiles(self.backend, out, packed.into(), scratch, tile) {
+            return Err(QuantizeError::NonFinite { index }.into());
         }
+        // All elements were seen before the last lane can say whether one was clipped; it holds its masks by then.
+        pack::add_to_lane(self.modulus, lanes - 1, &mut out[start..], clipped.into_inner().into());
+        Ok(())
     }
 
-    /// Quantizes, masks and packs one tile. Answers the index of its first element that is not finite.
+    /// Quantizes, masks and packs one tile. Answers whether one of its elements was clipped, or the index of the first
+    /// that is not finite.
     fn tile<F: Real, L: Lane>(
         &self,
         quantize: &QuantizePass<'_, F>,
@@ -99,15 +114,13 @@ impl ClientPass<'_> {
         lanes: &mut [L],
         packed: &mut [u8],
         out: &mut Unwritten<'_>,
-    ) -> Option<usize> {
-        let bad = quantize.tile(self.backend, first_lane, lanes);
-        if bad.is_none() {
-            self.plan.apply_tile(self.backend, first_lane as u64, lanes);
-            let packed = &mut packed[..out.len()];
-            with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), L::lanes(lanes), packed));
-            out.put(packed);
-        }
-        bad
+    ) -> Result<bool, usize> {
+        let clips = quantize.tile(self.backend, first_lane, lanes)?;
+        self.plan.apply_tile(self.backend, first_lane as u64, lanes);
+        let packed = &mut packed[..out.len()];
+        with_kernel!(self.backend, kernel => kernel.pack(self.modulus.width(), L::lanes(lanes), packed));
+        out.put(packed);
+        Ok(clips)
     }
 }
 

@@ -12,7 +12,7 @@
 //! let backend = Backend::detect();
 //! let modulus = Modulus::from_width(32)?;
 //! let quantizer = Quantizer::new(8.0, 1 << 22, 1000.0)?;
-//! let mut sum = Accumulator::new(modulus, 4);
+//! let mut sum = Accumulator::new(modulus, 5);
 //!
 //! // Two clients share one seed; one adds its mask, the other subtracts it.
 //! let clients = [(Sign::Add, 1.0, [0.5_f32, 1.0, -2.0]), (Sign::Subtract, 3.0, [0.1, 3.0, -2.0])];
@@ -68,8 +68,8 @@ pub use modulus::{InvalidModulus, Modulus};
 pub use pack::PackError;
 pub use prg::{KeystreamLimit, Prg, UnknownPrg};
 pub use quantize::{
-    DequantizeError, InvalidQuantizer, MAX_QUANTIZATION_RANGE, QuantizeError, Quantizer, Real,
-    SumOverflow,
+    DequantizeError, InvalidQuantizer, MAX_QUANTIZATION_RANGE, MIN_QUANTIZATION_RANGE,
+    QuantizeError, Quantizer, Real, SumOverflow,
 };
 pub use seed::Seed;
 pub use stripes::Stripes;

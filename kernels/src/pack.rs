@@ -110,6 +110,20 @@ pub fn unpack_add<L: Lane>(
     Ok(())
 }
 
+/// Adds a number to one packed lane, modulo `modulus`.
+pub(crate) fn add_to_lane(modulus: Modulus, lane: usize, bytes: &mut [u8], value: u64) {
+    let bit = lane as u128 * u128::from(modulus.width());
+    let (first, shift) = ((bit / 8) as usize, (bit % 8) as u32);
+    // At most 64 bits behind 7 others: nine bytes.
+    let len = (shift + modulus.width()).div_ceil(8) as usize;
+    let place = &mut bytes[first..first + len];
+    let mut window = [0; 16];
+    window[..place.len()].copy_from_slice(place);
+    let (all, mask) = (u128::from_le_bytes(window), u128::from(modulus.max_value()) << shift);
+    let sum = (all & mask).wrapping_add(u128::from(value) << shift) & mask;
+    place.copy_from_slice(&(all & !mask | sum).to_le_bytes()[..place.len()]);
+}
+
 /// Refuses byte strings that no honest packing of `lanes` lanes makes, as unpacking them would.
 ///
 /// # Errors

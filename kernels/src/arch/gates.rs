@@ -31,7 +31,7 @@ macro_rules! gates {
                 first_lane: u64,
                 elements: &[F],
                 lanes: &mut [L],
-            ) -> Option<usize> {
+            ) -> Result<bool, usize> {
                 #[target_feature(enable = $features)]
                 fn inside<F: Real, L: Lane>(
                     token: $token,
@@ -40,7 +40,7 @@ macro_rules! gates {
                     first_lane: u64,
                     elements: &[F],
                     lanes: &mut [L],
-                ) -> Option<usize> {
+                ) -> Result<bool, usize> {
                     generic::quantize(token, scale, rounding, first_lane, elements, lanes)
                 }
                 // SAFETY: the token exists only where all of these features were detected.

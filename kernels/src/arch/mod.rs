@@ -58,7 +58,8 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     fn apply_masks<L: Lane>(self, masks: &Masks, first_lane: u64, tile: &mut [L]);
 
     /// Quantizes elements into lanes of the same number, `first_lane` being the number of the first in the vector.
-    /// Answers the index in `elements` of the first that is not finite; the lanes are then meaningless.
+    /// Answers whether one was clipped, or the index in `elements` of the first that is not finite; the lanes are then
+    /// meaningless.
     fn quantize<F: Real, L: Lane>(
         self,
         scale: &Scale,
@@ -66,7 +67,7 @@ pub(crate) trait Kernel: Copy + Send + Sync {
         first_lane: u64,
         elements: &[F],
         lanes: &mut [L],
-    ) -> Option<usize>;
+    ) -> Result<bool, usize>;
 
     /// Turns sums into means. Answers the index of the first sum that honest clients cannot make.
     fn dequantize<F: Real, L: Lane>(

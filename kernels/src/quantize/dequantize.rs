@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{DequantizeError, F64_ROUNDING, Quantizer};
+use super::{DequantizeError, F64_ROUNDING, Quantizer, clamp, zero};
 use crate::arch::{Kernel, with_kernel};
 use crate::{Backend, Lane, Modulus, Real, WeightedMean};
 
@@ -23,7 +23,9 @@ impl Quantizer {
         if self.clipping_range > F::LARGEST / 2.0 {
             return Err(DequantizeError::NotRepresentable);
         }
-        let (weight, elements) = lanes.split_first().ok_or(DequantizeError::ZeroTotalWeight)?;
+        let [weight, elements @ .., clipped] = lanes else {
+            return Err(DequantizeError::ZeroTotalWeight);
+        };
         let total_weight = self.total_weight(clients, weight.to_u64() & modulus.max_value())?;
         let unscale = self.unscale(modulus, clients, total_weight);
         let mut mean = vec![F::default(); elements.len()];
@@ -32,9 +34,14 @@ impl Quantizer {
             let bad = with_kernel!(backend, kernel => kernel.dequantize(&unscale, elements, mean));
             bad.map(|index| 1 + tile * TILE + index)
         });
-        bad.min().map_or(Ok(WeightedMean { mean, total_weight }), |lane| {
-            Err(DequantizeError::SumOutOfRange { lane })
-        })
+        if let Some(lane) = bad.min() {
+            return Err(DequantizeError::SumOutOfRange { lane });
+        }
+        let clipped = clipped.to_u64() & modulus.max_value();
+        if clipped > clients {
+            return Err(DequantizeError::SumOutOfRange { lane: lanes.len() - 1 });
+        }
+        Ok(WeightedMean { mean, total_weight, clipped })
     }
 
     fn total_weight(&self, clients: u64, sum: u64) -> Result<f64, DequantizeError> {
@@ -50,15 +57,16 @@ impl Quantizer {
     }
 
     fn unscale(&self, modulus: Modulus, clients: u64, total_weight: f64) -> Unscale {
-        let (top, clients_f64) = (self.top(), clients as f64);
+        let (zero, clients_f64) = (self.zero(), clients as f64);
         let honest =
-            top / 2.0 * (total_weight / self.max_weight) + clients_f64 * (1.0 + top * F64_ROUNDING);
+            zero * (total_weight / self.max_weight) + clients_f64 * (1.0 + zero * F64_ROUNDING);
         Unscale {
             mask: modulus.max_value(),
-            largest_sum: clients * (self.quantization_range - 1),
-            factor: (2.0 * self.clipping_range / top) * (self.max_weight / total_weight),
+            zero: clients * self::zero(self.quantization_range),
+            factor: (self.clipping_range / zero) * (self.max_weight / total_weight),
             // 2^-40 is far more than binary64 loses, and far less than a lie gains.
             largest_offset: honest * (1.0 + 1.0 / (1_u64 << 40) as f64),
+            clipping_range: self.clipping_range,
         }
     }
 }
@@ -68,12 +76,14 @@ impl Quantizer {
 pub(crate) struct Unscale {
     /// 2^b - 1.
     mask: u64,
-    /// n · (q - 1).
-    largest_sum: u64,
+    /// n · L, below 2^63.
+    zero: u64,
     /// k.
     factor: f64,
-    /// How far an honest sum can be from n · h.
+    /// How far an honest sum can be from n · L.
     largest_offset: f64,
+    /// c.
+    clipping_range: f64,
 }
 
 impl Unscale {
@@ -82,24 +92,20 @@ impl Unscale {
     pub(crate) fn mean<L: Lane>(&self, lane: L) -> (f64, bool) {
         let sum = lane.to_u64() & self.mask;
         let offset = self.offset(sum);
-        (offset * self.factor, sum <= self.largest_sum && offset.abs() <= self.largest_offset)
+        let mean = clamp(offset * self.factor, -self.clipping_range, self.clipping_range);
+        (mean, sum <= 2 * self.zero && offset.abs() <= self.largest_offset)
     }
 
-    /// `S - n·(q - 1)/2`, computed exactly and rounded once.
+    /// `S - n · L`, computed exactly and rounded once; of no meaning where `S` is above `2n · L`.
     #[inline(always)]
     fn offset(&self, sum: u64) -> f64 {
         const TWO_52: u64 = 1 << 52;
-        const TWO_62: u64 = 1 << 62;
         if self.mask < TWO_52 {
-            // A whole number below 2^52 is the low bits of 2^52 plus itself, and half numbers below 2^52 are exact. Unlike
-            // a conversion from 64-bit integers, this has vector instructions everywhere.
+            // A whole number below 2^52 is the low bits of 2^52 plus itself. Unlike a conversion from 64-bit integers,
+            // this has vector instructions everywhere.
             let sum = f64::from_bits((TWO_52 as f64).to_bits() | sum) - TWO_52 as f64;
-            return sum - self.largest_sum as f64 * 0.5;
+            return sum - self.zero as f64;
         }
-        if self.largest_sum < TWO_62 && sum < TWO_62 {
-            return (2 * sum as i64 - self.largest_sum as i64) as f64 * 0.5;
-        }
-        // Six times as slow, and only near the end of 64 bits.
-        (2 * i128::from(sum) - i128::from(self.largest_sum)) as f64 * 0.5
+        sum.wrapping_sub(self.zero) as i64 as f64
     }
 }

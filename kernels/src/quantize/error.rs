@@ -10,8 +10,8 @@ pub enum InvalidQuantizer {
     /// The clipping range is not a number from 1e-100 to 1e100.
     #[error("a clipping range of {0} is not a positive number (1e-100 to 1e100)")]
     ClippingRange(f64),
-    /// The quantization range is not from 2 to 2^48.
-    #[error("a quantization range of {0} is not from 2 to 2^48")]
+    /// The quantization range is not from 3 to 2^48.
+    #[error("a quantization range of {0} is not from 3 to 2^48")]
     QuantizationRange(u64),
     /// The largest weight is not a number from 1e-100 to 1e100.
     #[error("a largest weight of {0} is not a positive number (1e-100 to 1e100)")]
@@ -48,8 +48,10 @@ pub enum QuantizeError {
         /// The index in the update of the first such element.
         index: usize,
     },
-    /// There is not one lane for the weight and one for each element.
-    #[error("{found} lanes where the weight and the elements take {expected}")]
+    /// There is not one lane for the weight, one for each element, and one for whether the client clipped.
+    #[error(
+        "{found} lanes where the weight, the elements and the mark of clipping take {expected}"
+    )]
     Length {
         /// Lanes that the update takes.
         expected: usize,
@@ -77,7 +79,7 @@ pub enum DequantizeError {
     /// The sum may have wrapped, so that nothing can be said about it.
     #[error(transparent)]
     SumOverflow(#[from] SumOverflow),
-    /// All weights are zero, or there is not even a weight lane, so there is no mean.
+    /// All weights are zero, or there are fewer than two lanes, so there is no mean.
     #[error("the sum of all weights is zero, or too small a part of max_weight: lower that")]
     ZeroTotalWeight,
     /// The clipping range reaches beyond the largest number of the mean's float type.
@@ -86,7 +88,7 @@ pub enum DequantizeError {
     /// A lane is larger than honest clients of this total weight can make it: a mask was not removed, or a client lied.
     #[error("lane {lane} of the sum is outside of what the clients' weights allow")]
     SumOutOfRange {
-        /// The first such lane; lane 0 is the weight.
+        /// The first such lane; lane 0 is the weight, and the last counts the clients that clipped.
         lane: usize,
     },
 }

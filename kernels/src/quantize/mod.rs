@@ -6,36 +6,40 @@
 //! **Parameters.** The clipping range `c`, the quantization range `q` and the largest weight `w_max`. Derived from them,
 //! in the order written:
 //!
-//! - `h = (q - 1) / 2`, the lane of zero (a whole or half number);
-//! - `s = (q - 1) / w_max`, and where that is at least 1 and `w_max` is whole, its floor: lanes per unit of weight, so
+//! - `L = ⌊(q - 1) / 2⌋`, the lane of zero. Lanes are from 0 to `2 · L`, so that an even `q` has one level to spare;
+//! - `s = (2 · L) / w_max`, and where that is at least 1 and `w_max` is whole, its floor: lanes per unit of weight, so
 //!   that whole weights are exact;
-//! - the largest weight lane: `w_max · s` where `s` was floored (a whole number of at most `q - 1`), otherwise `q - 1`.
+//! - the largest weight lane: `w_max · s` where `s` was floored (a whole number of at most `2 · L`), otherwise `2 · L`.
 //!
 //! **Rounding.** For lane `i`, `v` is the `i`-th little-endian 32-bit word of the rounding seed's keystream, read as a
-//! signed number, and `r = (v + 0.5) · 2^-32`, which lies strictly between -1/2 and 1/2. `round(y, top)` is `y + r`,
-//! raised to 0, lowered to `top`, and rounded to the nearest whole number, ties to even. (Add 2^52 and read the low 52
-//! bits.)
+//! signed number, and `r = (v + 0.5) · 2^-32`, which lies strictly between -1/2 and 1/2. `round(y, low, high, zero)` is
+//! `y + r`, raised to `low`, lowered to `high`, and then `zero` plus that, rounded to the nearest whole number, ties to
+//! even. (Add `2^52 + zero` and read the low 52 bits.)
 //!
-//! **A vector** of `m` elements becomes `m + 1` lanes.
+//! **A vector** of `m` elements becomes `m + 2` lanes.
 //!
-//! - Lane 0 is the weight `w`: `round(w · s, largest weight lane)`. The weight that counts from here on is
+//! - Lane 0 is the weight `w`: `round(w · s, 0, largest weight lane, 0)`. The weight that counts from here on is
 //!   `ŵ = lane 0 / s`.
-//! - Lane `1 + i` is element `x` of index `i`: `round(min(max(x, -c), c) · a + h, q - 1)`, with
-//!   `a = (ŵ / w_max) · ((q - 1) / (2 · c))`.
+//! - Lane `1 + i` is element `x` of index `i`: `round(min(max(x · a, -A), A), -L, L, L)`, with `A = L · (ŵ / w_max)`, and
+//!   `a = A / c`, or the next larger binary64 where `c · a` is below `A`.
+//! - Lane `m + 1` is 1 if the client clipped, which is if `|x| > c` for an element, and 0 otherwise.
 //!
-//! Elements are scaled by `ŵ`, not by `w`, so that numerator and denominator of the mean speak of the same weight.
+//! Elements are scaled by `ŵ`, not by `w`, so that numerator and denominator of the mean speak of the same weight. An
+//! element of 0 is lane `L` whatever the weight and the random word, since `|r| < 1/2`; one above 0 is lane `L` or above
+//! it, and one below 0 is `L` or below it. At `ŵ = w_max` the lanes of ±c are 0 and `2 · L`.
 //!
 //! **The mean.** With `n` clients, `S_i` the sum of lane `i` modulo 2^b (which cannot have wrapped), and `Ŵ = S_0 / s`:
 //!
-//! - `t = 2 · S_i - n · (q - 1)`, in exact integers, then rounded to binary64;
-//! - `mean = (t · 0.5) · k`, with `k = ((2 · c) / (q - 1)) · (w_max / Ŵ)`.
+//! - `o = S_i - n · L`, in exact integers, then rounded to binary64;
+//! - `mean = o · k`, raised to `-c` and lowered to `c`, with `k = (c / L) · (w_max / Ŵ)`;
+//! - `S_(m + 1)` clients clipped.
 //!
-//! Honest lanes satisfy `S_0 ≤ n · largest weight lane` and `|t| / 2 ≤ h · Ŵ / w_max + n`, the second up to the
-//! rounding below. Sums that do not were made by a wrong mask or a misbehaving client, and are refused.
+//! Honest lanes satisfy `S_0 ≤ n · largest weight lane`, `|o| ≤ L · Ŵ / w_max + n` and `S_(m + 1) ≤ n`, the second up to
+//! the rounding below. Sums that do not were made by a wrong mask or a misbehaving client, and are refused.
 //!
 //! **Bias.** Rounding up happens with a probability that is the fraction of `y`, to within 2^-32. Computing `y` and
-//! adding `r` rounds by at most `(q - 1) · 2^-50` together. So the expectation of a lane differs from the exact product by less
-//! than `2^-32 + (q - 1) · 2^-50`: below 2^-27 of a lane at the default q = 2^22, about a quarter at the largest, 2^48.
+//! adding `r` rounds by at most `L · 2^-50` together. So the expectation of a lane differs from the exact product by less
+//! than `2^-32 + L · 2^-50`: below 2^-28 of a lane at the default q = 2^22, about an eighth at the largest, 2^48.
 
 mod dequantize;
 mod error;
@@ -48,9 +52,12 @@ use crate::{Backend, Lane, Modulus, Prg, Seed};
 
 pub(crate) use dequantize::Unscale;
 pub use error::{DequantizeError, InvalidQuantizer, QuantizeError, SumOverflow};
-use pass::LANE;
+use pass::{LANE, clamp};
 pub(crate) use pass::{QuantizePass, Scale};
 pub use real::Real;
+
+/// The smallest quantization range, 3: lanes for -c, 0 and c.
+pub const MIN_QUANTIZATION_RANGE: u64 = 3;
 
 /// The largest quantization range, 2^48. Beyond it a binary64 has too few bits left for the fraction that stochastic
 /// rounding needs.
@@ -71,10 +78,11 @@ const F64_ROUNDING: f64 = 1.0 / (1_u64 << 50) as f64;
 /// let quantizer = Quantizer::new(8.0, 1 << 22, 1000.0)?;
 /// quantizer.fits(Modulus::from_width(32)?, 1000)?;
 ///
-/// let mut lanes = [0_u32; 3];
+/// let mut lanes = [0_u32; 5];
 /// let rounding = Seed::from_bytes([3; 32]);
-/// quantizer.quantize(Backend::detect(), Prg::default(), &rounding, 1000.0, &[-9.0, 8.0], &mut lanes)?;
-/// assert_eq!(lanes, [4_194_000, 0, 4_194_303]); // the weight in units of 1/4194, then both ends of the range
+/// quantizer.quantize(Backend::detect(), Prg::default(), &rounding, 1000.0, &[-9.0, 0.0, 8.0], &mut lanes)?;
+/// // The weight in units of 1/4194; both ends of the range, and zero in its middle; and that an element was clipped.
+/// assert_eq!(lanes, [4_194_000, 0, 2_097_151, 4_194_302, 1]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -89,12 +97,12 @@ pub struct Quantizer {
 }
 
 impl Quantizer {
-    /// A quantizer that clips elements to ±`clipping_range`, maps them to `quantization_range` lanes, and takes weights
-    /// up to `max_weight`.
+    /// A quantizer that clips elements to ±`clipping_range`, maps them to `quantization_range` lanes (one less if that
+    /// is even), and takes weights up to `max_weight`.
     ///
     /// # Errors
     /// [`InvalidQuantizer`] unless the clipping range and the largest weight lie from 1e-100 to 1e100 and the
-    /// quantization range from 2 to [`MAX_QUANTIZATION_RANGE`].
+    /// quantization range from [`MIN_QUANTIZATION_RANGE`] to [`MAX_QUANTIZATION_RANGE`].
     pub fn new(
         clipping_range: f64,
         quantization_range: u64,
@@ -103,7 +111,7 @@ impl Quantizer {
         if !(SMALLEST..=LARGEST).contains(&clipping_range) {
             return Err(InvalidQuantizer::ClippingRange(clipping_range));
         }
-        if !(2..=MAX_QUANTIZATION_RANGE).contains(&quantization_range) {
+        if !(MIN_QUANTIZATION_RANGE..=MAX_QUANTIZATION_RANGE).contains(&quantization_range) {
             return Err(InvalidQuantizer::QuantizationRange(quantization_range));
         }
         if !(SMALLEST..=LARGEST).contains(&max_weight) {
@@ -118,7 +126,7 @@ impl Quantizer {
         self.clipping_range
     }
 
-    /// q: a lane of one client is from 0 to q - 1.
+    /// q: a lane of one client is below it.
     pub fn quantization_range(&self) -> u64 {
         self.quantization_range
     }
@@ -133,7 +141,8 @@ impl Quantizer {
         self.weight_scale
     }
 
-    /// The largest quantization range whose sum over `clients` clients stays below the modulus, or `None` if not even 2 does.
+    /// The largest quantization range whose sum over `clients` clients stays below the modulus, or `None` if not even
+    /// [`MIN_QUANTIZATION_RANGE`] does.
     ///
     /// ```
     /// use secagg_kernels::{Modulus, Quantizer};
@@ -145,7 +154,7 @@ impl Quantizer {
     pub fn largest_for(modulus: Modulus, clients: u64) -> Option<u64> {
         let levels = modulus.max_value().checked_div(clients).unwrap_or(u64::MAX);
         let range = levels.saturating_add(1).min(MAX_QUANTIZATION_RANGE);
-        (range >= 2).then_some(range)
+        (range >= MIN_QUANTIZATION_RANGE).then_some(range)
     }
 
     /// Checks that the sum of `clients` clients cannot reach the modulus: `clients` · (q - 1) < 2^b.
@@ -175,14 +184,14 @@ impl Quantizer {
 
     /// The largest difference, in any element, between the mean that [`dequantize`](crate::Accumulator::dequantize)
     /// gives and the true weighted mean of the clipped updates, when all weights are
-    /// [exact](Self::weight_is_exact): n · 2c / (q - 1) · `w_max` / `total_weight`, plus the rounding of binary64.
+    /// [exact](Self::weight_is_exact): n · c / L · `w_max` / `total_weight`, plus the rounding of binary64.
     ///
     /// A mean in `f32` is rounded once more, by at most c · [`UNIT_ROUNDOFF`](Real::UNIT_ROUNDOFF).
     pub fn error_bound(&self, clients: u64, total_weight: f64) -> f64 {
-        let top = self.top();
-        let step = 2.0 * self.clipping_range / top;
+        let zero = self.zero();
+        let step = self.clipping_range / zero;
         let rounding =
-            clients as f64 * step * (self.max_weight / total_weight) * (1.0 + top * F64_ROUNDING);
+            clients as f64 * step * (self.max_weight / total_weight) * (1.0 + zero * F64_ROUNDING);
         rounding + self.clipping_range * (4.0 * F64_ROUNDING)
     }
 
@@ -195,7 +204,8 @@ impl Quantizer {
         self.error_bound(clients, total_weight) + weights
     }
 
-    /// Quantizes a weight and an update into `lanes`, on the calling thread: the weight in lane 0, element i in lane 1 + i.
+    /// Quantizes a weight and an update of m elements into m + 2 `lanes`, on the calling thread: the weight in lane 0,
+    /// element i in lane 1 + i, and in lane m + 1 whether the client clipped.
     ///
     /// # Errors
     /// [`QuantizeError`]; the content of `lanes` is then unspecified.
@@ -210,7 +220,10 @@ impl Quantizer {
     ) -> Result<(), QuantizeError> {
         self.check_lanes(update.len(), lanes)?;
         let pass = self.prepare(backend, prg, rounding, weight, update)?;
-        pass.tile(backend, 0, lanes).map_or(Ok(()), |index| Err(QuantizeError::NonFinite { index }))
+        let clipped =
+            pass.tile(backend, 0, lanes).map_err(|index| QuantizeError::NonFinite { index })?;
+        lanes[update.len() + 1] = L::from_u64(clipped.into());
+        Ok(())
     }
 
     /// Checks all that can be checked without reading the elements, and computes what all tiles share.
@@ -229,24 +242,29 @@ impl Quantizer {
         with_kernel!(backend, kernel => kernel.expand(&rounding, 0, &mut word));
         let weight_lane = {
             let value = weight * self.weight_scale * LANE;
-            pass::round(value, u32::from_le_bytes(word), self.max_weight_lane * LANE)
+            pass::round(value, u32::from_le_bytes(word), 0.0, self.max_weight_lane * LANE, 0.0)
         };
         Ok(QuantizePass { scale: self.scale(weight_lane), weight_lane, rounding, update })
     }
 
     fn scale(&self, weight_lane: u64) -> Scale {
         let weight = weight_lane as f64 / self.weight_scale;
+        let reach = self.zero() * (weight / self.max_weight);
+        let factor = reach / self.clipping_range;
+        // An element of c reaches A, where rounding has made the quotient too small.
+        let short = self.clipping_range * factor < reach;
+        let factor = if short { factor.next_up() } else { factor };
         Scale {
             clipping_range: self.clipping_range,
-            factor: (weight / self.max_weight) * (self.top() / (2.0 * self.clipping_range)) * LANE,
-            middle: self.top() / 2.0 * LANE,
-            top: self.top() * LANE,
+            factor: factor * LANE,
+            reach: reach * LANE,
+            zero: self.zero() * LANE,
         }
     }
 
-    /// q - 1, the largest lane of one client.
-    fn top(&self) -> f64 {
-        (self.quantization_range - 1) as f64
+    /// L, the lane of zero.
+    fn zero(&self) -> f64 {
+        zero(self.quantization_range) as f64
     }
 
     fn check_weight(&self, weight: f64) -> Result<(), QuantizeError> {
@@ -257,8 +275,8 @@ impl Quantizer {
     }
 
     fn check_lanes<L: Lane>(&self, elements: usize, lanes: &[L]) -> Result<(), QuantizeError> {
-        if lanes.len() != elements + 1 {
-            return Err(QuantizeError::Length { expected: elements + 1, found: lanes.len() });
+        if lanes.len() != elements + 2 {
+            return Err(QuantizeError::Length { expected: elements + 2, found: lanes.len() });
         }
         if L::BITS < 64 && self.quantization_range > 1 << L::BITS {
             return Err(QuantizeError::LaneTooNarrow {
@@ -270,9 +288,14 @@ impl Quantizer {
     }
 }
 
+/// L, the lane of zero.
+fn zero(quantization_range: u64) -> u64 {
+    (quantization_range - 1) / 2
+}
+
 /// s and the largest weight lane. Where the largest weight is not whole, a floored s would have no lane for it.
 fn weight_scale(quantization_range: u64, max_weight: f64) -> (f64, f64) {
-    let top = (quantization_range - 1) as f64;
+    let top = (2 * zero(quantization_range)) as f64;
     let scale = top / max_weight;
     if scale < 1.0 || max_weight.fract() != 0.0 {
         return (scale, top);

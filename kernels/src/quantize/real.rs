@@ -27,6 +27,8 @@ mod sealed {
         const INFINITE: Self::Magnitude;
 
         fn magnitude(self) -> Self::Magnitude;
+
+        fn from_magnitude(magnitude: Self::Magnitude) -> Self;
     }
 }
 
@@ -40,6 +42,11 @@ macro_rules! real {
             #[inline(always)]
             fn magnitude(self) -> $bits {
                 self.abs().to_bits()
+            }
+
+            #[inline(always)]
+            fn from_magnitude(magnitude: $bits) -> Self {
+                Self::from_bits(magnitude)
             }
         }
 

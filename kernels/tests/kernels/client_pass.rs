@@ -40,7 +40,7 @@ fn by<F: Real>(pass: &ClientPass, weight: f64, update: &[F]) -> Result<Vec<u8>, 
 
 macro_rules! staged {
     ($word:ty, $width:expr, $quantizer:expr, $prg:expr, $weight:expr, $update:expr) => {{
-        let mut lanes = vec![0 as $word; $update.len() + 1];
+        let mut lanes = vec![0 as $word; $update.len() + 2];
         $quantizer
             .quantize(Backend::detect(), $prg, &seed(9), $weight, $update, &mut lanes)
             .unwrap();
@@ -51,14 +51,16 @@ macro_rules! staged {
     }};
 }
 
-/// Lengths: no element, a group of eight lanes, around one tile (16 KiB of lanes with the weight) and three.
+/// Lengths: no element, a group of eight lanes, around one tile (16 KiB of lanes with the weight and the mark of clipping)
+/// and three. Some updates are clipped, so that the last lane is 1 behind its masks; others not.
 #[test]
 fn the_pass_is_its_stages_one_after_another() {
     let quantizer = Quantizer::new(8.0, 1 << 8, 10.0).unwrap();
     for prg in Prg::ALL {
-        for len in [0, 1, 6, 7, 8, 2047, 4094, 4095, 4096, 8191, 12_290] {
+        for len in [0, 1, 6, 7, 8, 2046, 2047, 4093, 4094, 4095, 4096, 8190, 8191, 12_290] {
             let mut rng = rng(len as u64);
-            let update: Vec<f32> = (0..len).map(|_| (9.0 * unit(&mut rng)) as f32).collect();
+            let largest = if len % 2 == 0 { 9.0 } else { 8.0 };
+            let update: Vec<f32> = (0..len).map(|_| (largest * unit(&mut rng)) as f32).collect();
             let pass = |width| masked_vector(width, &quantizer, prg, 3.0, &update).unwrap();
             assert_eq!(pass(8), staged!(u16, 8, quantizer, prg, 3.0, &update), "{prg} {len}");
             assert_eq!(pass(13), staged!(u16, 13, quantizer, prg, 3.0, &update), "{prg} {len}");

@@ -9,9 +9,9 @@ use crate::support::{modulus, rng, seed, unit};
 
 /// The sum of the clients' quantized updates.
 fn sum<F: Real>(quantizer: &Quantizer, width: u32, clients: &[(f64, Vec<F>)]) -> Accumulator {
-    let mut sum = Accumulator::new(modulus(width), clients[0].1.len() + 1);
+    let mut sum = Accumulator::new(modulus(width), clients[0].1.len() + 2);
     for (number, (weight, update)) in (0..).zip(clients) {
-        let (mut lanes, mut bytes) = (vec![0_u64; update.len() + 1], Vec::new());
+        let (mut lanes, mut bytes) = (vec![0_u64; update.len() + 2], Vec::new());
         quantizer
             .quantize(Backend::detect(), Prg::default(), &seed(number), *weight, update, &mut lanes)
             .unwrap();
@@ -21,10 +21,14 @@ fn sum<F: Real>(quantizer: &Quantizer, width: u32, clients: &[(f64, Vec<F>)]) ->
     sum
 }
 
-/// A sum that no client made: the weight lane and one element.
-fn forged(width: u32, lanes: [u64; 2]) -> Accumulator {
-    let (mut sum, mut bytes) = (Accumulator::new(modulus(width), 2), Vec::new());
-    pack::append(Backend::detect(), modulus(width), &lanes, &mut bytes).unwrap();
+/// A sum that no client made: the weight lane and one element; nobody clipped.
+fn forged(width: u32, [weight, element]: [u64; 2]) -> Accumulator {
+    forged_lanes(width, &[weight, element, 0])
+}
+
+fn forged_lanes(width: u32, lanes: &[u64]) -> Accumulator {
+    let (mut sum, mut bytes) = (Accumulator::new(modulus(width), lanes.len()), Vec::new());
+    pack::append(Backend::detect(), modulus(width), lanes, &mut bytes).unwrap();
     sum.add_packed(Backend::detect(), &bytes).unwrap();
     sum
 }
@@ -71,7 +75,7 @@ fn error_is_within_the_bound<F: Real>(c: f64, q: u64, w_max: f64, width: u32, we
 #[test]
 fn the_error_is_within_the_bound() {
     let weights = [1.0, 2.0, 3.0, 100.0, 1000.0, 37.0];
-    for q in [2, 3, 256, 1 << 16, 1 << 22, 1 << 29] {
+    for q in [3, 4, 256, 1 << 16, 1 << 22, 1 << 29] {
         error_is_within_the_bound::<f64>(8.0, q, 1000.0, 32, &weights);
     }
     error_is_within_the_bound::<f32>(0.05, 1 << 16, 1000.0, 20, &weights[..4]);
@@ -81,11 +85,11 @@ fn the_error_is_within_the_bound() {
     error_is_within_the_bound::<f64>(8.0, 100, 1000.0, 16, &[500.0, 1000.0, 250.5]); // less than one lane per unit
 }
 
-/// With q = 2^40 and many clients, n·(q - 1) passes 2^62, where signed 64-bit arithmetic would overflow.
+/// With q = 2^40 and many clients, 2n·L passes 2^63, where sums are no signed 64-bit numbers any more.
 #[test]
 fn sums_near_2_to_the_64_are_exact() {
     let quantizer = Quantizer::new(1.0, 1 << 40, 1.0).unwrap();
-    let (clients, top) = ((1 << 24) - 1, (1_u64 << 40) - 1);
+    let (clients, top) = ((1 << 24) - 1, (1_u64 << 40) - 2);
     let mean = |share: u64| {
         let sum = forged(64, [clients * top, clients * share]);
         sum.dequantize::<f64>(Backend::detect(), &quantizer, clients).unwrap().mean[0]
@@ -112,10 +116,10 @@ fn no_weight_is_an_error() {
     );
 }
 
-/// With whole lanes per unit of weight alone, 2 lanes of 0.37 would leave no weight but zero.
+/// With whole lanes per unit of weight alone, 3 lanes of 0.37 would leave no weight but zero.
 #[test]
 fn a_largest_weight_below_one_still_has_lanes() {
-    for (levels, max_weight) in [(2, 0.37), (3, 0.99), (1 << 22, 1e-9)] {
+    for (levels, max_weight) in [(3, 0.37), (4, 0.99), (1 << 22, 1e-9)] {
         let quantizer = Quantizer::new(8.0, levels, max_weight).unwrap();
         let sum = sum(&quantizer, 32, &clients::<f64>(8.0, &[max_weight; 3], 5));
         let mean = sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).unwrap();
@@ -134,7 +138,7 @@ fn a_mean_that_f32_may_not_hold_is_refused() {
 
 #[test]
 fn sums_that_honest_clients_cannot_make_are_refused() {
-    let quantizer = Quantizer::new(8.0, 1001, 100.0).unwrap(); // ten lanes per unit of weight, h = 500
+    let quantizer = Quantizer::new(8.0, 1001, 100.0).unwrap(); // ten lanes per unit of weight, L = 500
     let result = |lanes| forged(16, lanes).dequantize::<f64>(Backend::detect(), &quantizer, 2);
     assert!(result([2000, 2000]).is_ok() && result([2000, 0]).is_ok());
     assert_eq!(result([2001, 1000]), Err(DequantizeError::SumOutOfRange { lane: 0 }));
@@ -146,16 +150,78 @@ fn sums_that_honest_clients_cannot_make_are_refused() {
 }
 
 #[test]
+fn the_clients_that_clipped_are_counted_and_no_more_than_there_are() {
+    let quantizer = Quantizer::new(1.0, 1001, 1.0).unwrap();
+    let read = |clipped| {
+        forged_lanes(16, &[3000, 1500, clipped]).dequantize::<f64>(Backend::detect(), &quantizer, 3)
+    };
+    assert_eq!((0..=3).map(|n| read(n).unwrap().clipped).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(read(4), Err(DequantizeError::SumOutOfRange { lane: 2 }));
+    let updates = [(1.0, vec![0.5, 1.5]), (0.0, vec![-1.5, 1.5]), (1.0, vec![1.0, -1.0])];
+    let sum = sum::<f64>(&quantizer, 20, &updates);
+    assert_eq!(sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).unwrap().clipped, 2);
+}
+
+/// Every mean of several settings: of zeros it is 0, of signs that agree it has that sign, it lies within the clipping
+/// range, and it is monotone within the bound.
+#[test]
+fn a_mean_keeps_zeros_signs_order_and_range() {
+    const M: usize = 600;
+    for (c, q, w_max, width) in [
+        (8.0, 1 << 22, 1000.0, 32),
+        (0.1, 1000, 1000.0, 20),
+        (3.3, MAX_QUANTIZATION_RANGE, 0.7, 64),
+        (1e-3, 3, 1.0, 16),
+    ] {
+        let quantizer = Quantizer::new(c, q, w_max).unwrap();
+        let mut rng = rng(q);
+        let weights = [1.0, 0.002, 0.37, 0.0, 1.0].map(|part| part * w_max);
+        let mut fleet = |of: fn(f64) -> f64| -> Vec<(f64, Vec<f64>)> {
+            weights.map(|w| (w, (0..M).map(|_| 1.5 * c * of(unit(&mut rng))).collect())).into()
+        };
+        let read = |clients: &[(f64, Vec<f64>)]| {
+            let sum = sum(&quantizer, width, clients);
+            sum.dequantize::<f64>(Backend::detect(), &quantizer, 5).unwrap()
+        };
+        let mean = |clients: &[(f64, Vec<f64>)]| read(clients).mean;
+        assert_eq!(mean(&fleet(|_| 0.0)), [0.0; M]);
+        assert!(mean(&fleet(f64::abs)).iter().all(|x| (0.0..=c).contains(x)), "{q}");
+        assert!(mean(&fleet(|x| -x.abs())).iter().all(|x| (-c..=0.0).contains(x)), "{q}");
+        let low = fleet(|x| x);
+        let high: Vec<_> = low
+            .iter()
+            .map(|(w, update)| (*w, update.iter().map(|x| x + 0.01 * c).collect()))
+            .collect();
+        let low = read(&low);
+        // Each of the two is within the bound of the truth.
+        let bound = 2.0 * quantizer.error_bound_with_inexact_weights(5, low.total_weight);
+        assert!(low.mean.iter().zip(mean(&high)).all(|(low, high)| *low <= high + bound), "{q}");
+        assert!(low.mean.iter().all(|x| x.abs() <= c));
+    }
+}
+
+/// A full house at the end of the range: binary64 alone would leave some means above c.
+#[test]
+fn no_mean_leaves_the_clipping_range() {
+    for c in [0.1, 0.3, 3.3, 1e-7, 7.7e9] {
+        let quantizer = Quantizer::new(c, 1 << 22, 49.0).unwrap();
+        for n in 3..40 {
+            let clients = vec![(49.0, vec![c, -c, 2.0 * c, -2.0 * c]); n];
+            let sum = sum(&quantizer, 32, &clients);
+            let read = sum.dequantize::<f64>(Backend::detect(), &quantizer, n as u64).unwrap();
+            assert!(read.mean.iter().all(|x| x.abs() <= c && x.abs() >= c * (1.0 - 1e-15)), "{n}");
+        }
+    }
+}
+
+#[test]
 fn of_several_bad_lanes_the_first_is_named() {
     let quantizer = Quantizer::new(8.0, 1 << 10, 1.0).unwrap();
-    let mut lanes = vec![1023_u64; 100_000];
+    let mut lanes = vec![1022_u64; 100_000];
     for bad in [16_384, 16_385, 40_000, 99_999] {
-        lanes[bad] = 1024;
+        lanes[bad] = 1023;
     }
-    let (mut sum, mut bytes) = (Accumulator::new(modulus(32), lanes.len()), Vec::new());
-    pack::append(Backend::detect(), modulus(32), &lanes, &mut bytes).unwrap();
-    sum.add_packed(Backend::detect(), &bytes).unwrap();
-    let error = sum.dequantize::<f32>(Backend::detect(), &quantizer, 1);
+    let error = forged_lanes(32, &lanes).dequantize::<f32>(Backend::detect(), &quantizer, 1);
     assert_eq!(error, Err(DequantizeError::SumOutOfRange { lane: 16_384 }));
 }
 
@@ -171,11 +237,12 @@ fn a_sum_that_may_have_wrapped_is_refused() {
 #[test]
 fn sums_are_reduced_before_they_are_read() {
     let quantizer = Quantizer::new(1.0, 1 << 10, 1.0).unwrap();
-    let mut sum = forged(20, [(1 << 20) - 1, (1 << 20) - 1]);
+    let mut sum = forged_lanes(20, &[(1 << 20) - 1; 3]);
     let mut bytes = Vec::new();
-    pack::append(Backend::detect(), modulus(20), &[1024_u32, 1], &mut bytes).unwrap();
+    pack::append(Backend::detect(), modulus(20), &[1023_u32, 1, 2], &mut bytes).unwrap();
     sum.add_packed(Backend::detect(), &bytes).unwrap();
-    assert_eq!((sum.get(0), sum.get(1)), (1023, 0));
-    assert_eq!(sum.dequantize::<f64>(Backend::detect(), &quantizer, 1).unwrap().mean, [-1.0]);
+    assert_eq!((sum.get(0), sum.get(1), sum.get(2)), (1022, 0, 1));
+    let read = sum.dequantize::<f64>(Backend::detect(), &quantizer, 1).unwrap();
+    assert_eq!((&read.mean[..], read.clipped), (&[-1.0][..], 1));
     assert_eq!(u16::BITS, <u16 as Lane>::BITS);
 }

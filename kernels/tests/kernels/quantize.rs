@@ -2,8 +2,8 @@
 
 use rand_chacha::rand_core::Rng;
 use secagg_kernels::{
-    Backend, InvalidQuantizer, KeystreamLimit, Lane, MAX_QUANTIZATION_RANGE, Modulus, Prg,
-    QuantizeError, Quantizer, Real, Seed, SumOverflow,
+    Backend, InvalidQuantizer, KeystreamLimit, Lane, MAX_QUANTIZATION_RANGE,
+    MIN_QUANTIZATION_RANGE, Modulus, Prg, QuantizeError, Quantizer, Real, Seed, SumOverflow,
 };
 
 use crate::support::{all_agree, mask, modulus, rng, seed, unit};
@@ -24,14 +24,14 @@ fn quantize<L: Lane>(
     update: &[impl Real],
 ) -> Vec<L> {
     all_agree(|backend| {
-        let mut lanes = vec![L::default(); update.len() + 1];
+        let mut lanes = vec![L::default(); update.len() + 2];
         quantizer.quantize(backend, Prg::default(), rounding, weight, update, &mut lanes).unwrap();
         lanes
     })
 }
 
 fn refusal(weight: f64, update: &[f64]) -> QuantizeError {
-    let mut lanes = vec![0_u32; update.len() + 1];
+    let mut lanes = vec![0_u32; update.len() + 2];
     usual()
         .quantize(Backend::detect(), Prg::default(), &seed(1), weight, update, &mut lanes)
         .unwrap_err()
@@ -39,17 +39,23 @@ fn refusal(weight: f64, update: &[f64]) -> QuantizeError {
 
 /// The module's documentation, followed word by word.
 fn specified(c: f64, q: u64, w_max: f64, words: &[u32], weight: f64, update: &[f64]) -> Vec<u64> {
-    let top = (q - 1) as f64;
-    let round = |y: f64, word: u32, top: f64| {
+    let zero = ((q - 1) / 2) as f64;
+    let round = |y: f64, word: u32, low: f64, high: f64, zero: f64| {
         let r = (f64::from(word as i32) + 0.5) * 2_f64.powi(-32);
-        (y + r).max(0.0).min(top).round_ties_even() as u64
+        ((y + r).max(low).min(high) + (2_f64.powi(52) + zero)).to_bits() & ((1 << 52) - 1)
     };
-    let s = if top / w_max >= 1.0 { (top / w_max).floor() } else { top / w_max };
-    let largest = if s >= 1.0 { (w_max * s).floor().min(top) } else { top };
-    let weight_lane = round(weight * s, words[0], largest);
-    let a = (weight_lane as f64 / s / w_max) * (top / (2.0 * c));
-    let element = |(x, word): (&f64, &u32)| round(x.max(-c).min(c) * a + top / 2.0, *word, top);
-    std::iter::once(weight_lane).chain(update.iter().zip(&words[1..]).map(element)).collect()
+    let s = 2.0 * zero / w_max;
+    let whole = s >= 1.0 && w_max.fract() == 0.0;
+    let s = if whole { s.floor() } else { s };
+    let weight_lane =
+        round(weight * s, words[0], 0.0, if whole { w_max * s } else { 2.0 * zero }, 0.0);
+    let reach = zero * (weight_lane as f64 / s / w_max);
+    let a = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
+    let element =
+        |(x, word): (&f64, &u32)| round((x * a).max(-reach).min(reach), *word, -zero, zero, zero);
+    let elements = update.iter().zip(&words[1..]).map(element);
+    let clipped = update.iter().any(|x| x.abs() > c);
+    [weight_lane].into_iter().chain(elements).chain([clipped.into()]).collect()
 }
 
 /// Ranges at both ends and in between; weights with and without whole units; lengths around a block and a tile.
@@ -58,7 +64,7 @@ fn lanes_are_those_of_the_specification() {
     let cases = [
         (8.0, 1 << 22, 1000.0, 17.0),
         (8.0, 1 << 22, 1000.0, 0.3),
-        (1.0, 2, 1.0, 1.0),
+        (1.0, 3, 1.0, 1.0),
         (0.1, 3, 7.0, 5.0), // less than one lane per unit of weight
         (3.7, 65_536, 0.3, 0.3),
         (1e-3, MAX_QUANTIZATION_RANGE, 1e9, 123_456.789),
@@ -98,20 +104,76 @@ fn words_and_floats_agree() {
     );
 }
 
-/// A full weight leaves nothing to chance at ±c, nor beyond, where elements are clipped.
+/// A full weight leaves nothing to chance at ±c, nor beyond, where elements are clipped. An even range gives up its
+/// odd top. Ranges c whose quotient with L is not exact in binary64 are among these.
 #[test]
 fn the_ends_of_the_range_are_the_ends_of_the_lanes() {
-    for q in [2, 3, 1 << 22] {
-        let quantizer = quantizer(8.0, q, 1.0);
-        for number in 0..50 {
-            let lanes = quantize::<u64>(
-                &quantizer,
-                &seed(number),
-                1.0,
-                &[-8.0, 8.0, -1e300, 1e300, f64::MIN, f64::MAX],
-            );
-            assert_eq!(lanes, [q - 1, 0, q - 1, 0, q - 1, 0, q - 1]);
+    for q in [3, 4, 255, 1 << 22, (1 << 47) + 1, MAX_QUANTIZATION_RANGE] {
+        let top = 2 * ((q - 1) / 2);
+        for c in [8.0, 0.1, 1e-100, 3.3, 1e100] {
+            let quantizer = quantizer(c, q, 1.0);
+            for number in 0..50 {
+                let update = [-c, c, -1e300, 1e300, f64::MIN, f64::MAX];
+                let lanes = quantize::<u64>(&quantizer, &seed(number), 1.0, &update);
+                assert_eq!(lanes, [top, 0, top, 0, top, 0, top, 1], "{q} {c}");
+            }
         }
+    }
+}
+
+/// Ranges at both ends and in between, on both sides of 2^22, beyond which the sum of L and the random word would not
+/// be exact; weights from none to the largest.
+#[test]
+fn zero_is_a_level_whatever_the_weight() {
+    for q in [3, 4, 1000, 1 << 22, 1 << 40, MAX_QUANTIZATION_RANGE] {
+        for weight in [0.0, 1e-9, 0.1, 1.0, 999.5, 1000.0] {
+            for number in 0..4 {
+                let quantizer = quantizer(8.0, q, 1000.0);
+                let update = [0.0, -0.0].repeat(2000);
+                let lanes = quantize::<u64>(&quantizer, &seed(number), weight, &update);
+                let (_, zeros) = lanes.split_first().unwrap();
+                let (clipped, zeros) = zeros.split_last().unwrap();
+                assert!(zeros.iter().all(|&lane| lane == (q - 1) / 2), "{q} {weight}");
+                assert_eq!(*clipped, 0);
+            }
+        }
+    }
+}
+
+/// From the smallest number on: an element keeps to its side of zero.
+#[test]
+fn no_element_changes_its_sign() {
+    for q in [3, 4, 1000, 1 << 22, 1 << 40, MAX_QUANTIZATION_RANGE] {
+        let quantizer = quantizer(8.0, q, 1000.0);
+        let tiny = [5e-324, f64::MIN_POSITIVE, 1e-30, 1e-12, 1e-7, 1e-3, 0.5, 8.0, 1e9].repeat(300);
+        for (number, weight) in [(1, 1.0), (2, 30.0), (3, 1000.0)] {
+            let lanes = quantize::<u64>(&quantizer, &seed(number), weight, &tiny);
+            assert!(lanes[1..=tiny.len()].iter().all(|&lane| lane >= (q - 1) / 2), "{q} {weight}");
+            let below: Vec<_> = tiny.iter().map(|x| -x).collect();
+            let lanes = quantize::<u64>(&quantizer, &seed(number), weight, &below);
+            assert!(lanes[1..=tiny.len()].iter().all(|&lane| lane <= (q - 1) / 2), "{q} {weight}");
+        }
+    }
+}
+
+/// The last lane, wherever the one element stands that is clipped: around a block, a register and a tile.
+#[test]
+fn the_last_lane_says_whether_the_client_clipped() {
+    let beyond = 8.0_f64.next_up();
+    for len in [1, 4, 5, 255, 4096, 5000] {
+        for at in [0, 1, 3, 4, 254, 4095, 4999].into_iter().filter(|&at| at < len) {
+            for (x, clipped) in [(8.0, 0), (-8.0, 0), (beyond, 1), (-beyond, 1), (f64::MAX, 1)] {
+                let mut update = vec![0.25; len];
+                update[at] = x;
+                let lanes = quantize::<u64>(&usual(), &seed(1), 0.0, &update);
+                assert_eq!(lanes[len + 1], clipped, "{len} {at} {x}");
+            }
+        }
+    }
+    // 0.1 is no binary32: the one above it is beyond the range, the one below is not.
+    let (below, above) = (0.1_f32.next_down(), 0.1_f32);
+    for (x, clipped) in [(below, 0), (above, 1)] {
+        assert_eq!(quantize::<u64>(&quantizer(0.1, 99, 1.0), &seed(1), 1.0, &[x])[2], clipped);
     }
 }
 
@@ -141,9 +203,9 @@ fn weights_outside_of_the_range_are_refused() {
 #[test]
 fn lanes_of_the_wrong_number_or_size_are_refused() {
     let (backend, prg) = (Backend::detect(), Prg::default());
-    let wrong = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u32; 3]);
-    assert_eq!(wrong, Err(QuantizeError::Length { expected: 4, found: 3 }));
-    let narrow = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u16; 4]);
+    let wrong = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u32; 4]);
+    assert_eq!(wrong, Err(QuantizeError::Length { expected: 5, found: 4 }));
+    let narrow = usual().quantize(backend, prg, &seed(1), 1.0, &[0.0; 3], &mut [0_u16; 5]);
     assert_eq!(
         narrow,
         Err(QuantizeError::LaneTooNarrow { lane_bits: 16, quantization_range: 1 << 22 })
@@ -173,16 +235,16 @@ fn rounding_is_unbiased() {
     const N: usize = 400_000;
     let tolerance = ((2.0 / 1e-11_f64).ln() / (2.0 * N as f64)).sqrt();
     for prg in Prg::ALL {
-        for (case, q) in (0..).zip([2, 3, 1000, 1 << 22]) {
+        for (case, q) in (0..).zip([3, 4, 1000, 1 << 22]) {
             for x in [-0.999, -0.3, 0.0, 0.7] {
                 let quantizer = quantizer(1.0, q, 1.0);
-                let mut lanes = vec![0_u32; N + 1];
+                let mut lanes = vec![0_u32; N + 2];
                 quantizer
                     .quantize(Backend::detect(), prg, &seed(case), 1.0, &vec![x; N], &mut lanes)
                     .unwrap();
-                let y = (0.5 * x + 0.5) * (q - 1) as f64;
+                let y = (1.0 + x) * ((q - 1) / 2) as f64;
                 let bias =
-                    lanes[1..].iter().map(|lane| f64::from(*lane) - y).sum::<f64>() / N as f64;
+                    lanes[1..=N].iter().map(|lane| f64::from(*lane) - y).sum::<f64>() / N as f64;
                 assert!(bias.abs() < tolerance, "{prg} {q} {x}: {bias} is not below {tolerance}");
             }
         }
@@ -220,7 +282,7 @@ fn parameters_out_of_range_are_refused() {
             "{bad}"
         );
     }
-    for bad in [0, 1, MAX_QUANTIZATION_RANGE + 1, u64::MAX] {
+    for bad in [0, 1, 2, MAX_QUANTIZATION_RANGE + 1, u64::MAX] {
         assert_eq!(Quantizer::new(1.0, bad, 1.0), Err(InvalidQuantizer::QuantizationRange(bad)));
     }
 }
@@ -234,7 +296,7 @@ fn the_largest_range_is_the_largest_that_fits() {
             };
             match Quantizer::largest_for(modulus(width), clients) {
                 Some(q) => assert!(fits(q) && !fits(q + 1), "{width} {clients}"),
-                None => assert!(!fits(2), "{width} {clients}"),
+                None => assert!(!fits(MIN_QUANTIZATION_RANGE), "{width} {clients}"),
             }
         }
     }

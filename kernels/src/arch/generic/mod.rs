@@ -64,7 +64,7 @@ pub(crate) fn apply_masks<T: Simd, L: Lane>(
     }
 }
 
-/// Quantizes elements. Answers the index of the first that is not finite.
+/// Quantizes elements. Answers whether one was clipped, or the index of the first that is not finite.
 #[inline(always)]
 pub(crate) fn quantize<T: Simd, F: Real, L: Lane>(
     token: T,
@@ -73,8 +73,8 @@ pub(crate) fn quantize<T: Simd, F: Real, L: Lane>(
     first_lane: u64,
     elements: &[F],
     lanes: &mut [L],
-) -> Option<usize> {
-    let mut sink = Quantize { scale, elements, lanes, finite: true };
+) -> Result<bool, usize> {
+    let mut sink = Quantize { scale, elements, lanes, largest: F::Magnitude::default() };
     stream(token, rounding, first_lane * 4, elements.len() * 4, &mut sink);
     sink.answer(elements)
 }
@@ -151,18 +151,22 @@ fn combine<L: Lane>(lanes: &mut [L], keystream: &[u8], put: impl Fn(L, L) -> L) 
 }
 
 /// Quantizes elements, rounding by the keystream.
-pub(crate) struct Quantize<'a, F, L> {
+pub(crate) struct Quantize<'a, F: Real, L> {
     pub(crate) scale: &'a Scale,
     pub(crate) elements: &'a [F],
     pub(crate) lanes: &'a mut [L],
-    /// Whether all elements so far were finite.
-    pub(crate) finite: bool,
+    /// The largest magnitude so far. It says of all elements whether they are finite and whether one is clipped, in half
+    /// the instructions of asking each.
+    pub(crate) largest: F::Magnitude,
 }
 
 impl<F: Real, L> Quantize<'_, F, L> {
-    /// The index of the first of `elements`, all of which were taken, that is not finite.
-    pub(crate) fn answer(&self, elements: &[F]) -> Option<usize> {
-        if self.finite { None } else { elements.iter().position(|x| !x.to_f64().is_finite()) }
+    /// Whether one of `elements`, all of which were taken, was clipped; or the index of the first that is not finite.
+    pub(crate) fn answer(&self, elements: &[F]) -> Result<bool, usize> {
+        if self.largest < F::INFINITE {
+            return Ok(self.scale.clips(F::from_magnitude(self.largest).to_f64()));
+        }
+        Err(elements.iter().position(|x| !x.to_f64().is_finite()).unwrap_or(0))
     }
 }
 
@@ -173,13 +177,11 @@ impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
         let lanes = self.lanes.split_off_mut(..count).expect(COVERED);
         let elements = self.elements.split_off(..count).expect(COVERED);
         prefetch(elements);
-        self.finite &= quantize_words(*self.scale, elements, keystream, lanes);
+        self.largest = self.largest.max(quantize_words(*self.scale, elements, keystream, lanes));
     }
 }
 
-/// Quantizes as many elements as there are words, and says whether all were finite.
-///
-/// The largest magnitude says whether all are finite, in half the instructions of asking each.
+/// Quantizes as many elements as there are words, and answers their largest magnitude.
 ///
 /// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be vectorised.
 #[inline(always)]
@@ -188,13 +190,13 @@ fn quantize_words<F: Real, L: Lane>(
     elements: &[F],
     words: &[u8],
     lanes: &mut [L],
-) -> bool {
+) -> F::Magnitude {
     let mut largest = F::Magnitude::default();
     for ((lane, element), word) in lanes.iter_mut().zip(elements).zip(words.as_chunks().0) {
         largest = largest.max(element.magnitude());
         *lane = L::from_u64(scale.lane(element.to_f64(), u32::from_le_bytes(*word)));
     }
-    largest < F::INFINITE
+    largest
 }
 
 /// Turns sums into means. Answers the index of the first sum that honest clients cannot make.

@@ -38,8 +38,9 @@ impl Kernel for Portable {
         first_lane: u64,
         elements: &[F],
         lanes: &mut [L],
-    ) -> Option<usize> {
-        let mut sink = generic::Quantize { scale, elements, lanes, finite: true };
+    ) -> Result<bool, usize> {
+        let mut sink =
+            generic::Quantize { scale, elements, lanes, largest: F::Magnitude::default() };
         stream(rounding, first_lane * 4, elements.len() * 4, &mut sink);
         sink.answer(elements)
     }
