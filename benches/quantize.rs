@@ -15,7 +15,7 @@ fn quantizer() -> Quantizer {
 fn quantize(c: &mut Criterion) {
     let mut group = c.benchmark_group("quantize/quantize");
     group.throughput(Throughput::Elements(ELEMENTS as u64));
-    let (update, rounding, mut lanes) = (update(ELEMENTS), seed(1), vec![0_u32; ELEMENTS + 1]);
+    let (update, rounding, mut lanes) = (update(ELEMENTS), seed(1), vec![0_u32; ELEMENTS + 2]);
     let mut copy = update.clone();
     group.bench_function("ceiling: copy", |b| {
         b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&update)));
@@ -58,7 +58,7 @@ fn client_pass(c: &mut Criterion) {
 fn dequantize(c: &mut Criterion) {
     let mut group = c.benchmark_group("quantize/dequantize");
     group.throughput(Throughput::Elements(ELEMENTS as u64));
-    let (mut lanes, mut bytes) = (vec![0_u64; ELEMENTS + 1], Vec::new());
+    let (mut lanes, mut bytes) = (vec![0_u64; ELEMENTS + 2], Vec::new());
     for backend in Backend::available() {
         for width in [32, 64] {
             quantizer()

@@ -109,7 +109,7 @@ proptest! {
 
 /// A quantizer with any parameters, a weight and an element, both as parts of the largest.
 fn drawn_quantizer() -> impl Strategy<Value = (Quantizer, f64, f64)> {
-    let scales = (-60.0..60.0_f64, 1.0..48.0_f64, max_weights());
+    let scales = (-60.0..60.0_f64, 2.81..48.0_f64, max_weights());
     let parts = (prop_oneof![Just(1.0), 0.0..1.0_f64], -1.1..1.1_f64);
     (scales, parts).prop_map(|((range, levels, weight), (part, element))| {
         let (range, levels) = (10_f64.powf(range), levels.exp2() as u64);
@@ -140,16 +140,17 @@ proptest! {
         prg in prgs(),
         bytes: [u8; 32],
     ) {
-        let (c, top) = (quantizer.clipping_range(), (quantizer.quantization_range() - 1) as f64);
-        let mut lanes = vec![0_u64; ROUNDED + 1];
+        let c = quantizer.clipping_range();
+        let zero = ((quantizer.quantization_range() - 1) / 2) as f64;
+        let mut lanes = vec![0_u64; ROUNDED + 2];
         let (weight, update) = (part * quantizer.max_weight(), vec![element * c; ROUNDED]);
         let seed = Seed::from_bytes(bytes);
         quantizer.quantize(backend, prg, &seed, weight, &update, &mut lanes).expect("it is sound");
         // The weight as it was rounded, which is what elements are multiplied by.
         let counted = lanes[0] as f64 / quantizer.weight_scale() / quantizer.max_weight();
-        let exact = f64::midpoint(1.0, element.clamp(-1.0, 1.0) * counted) * top;
-        let arithmetic = top * 2_f64.powi(-50);
-        let errors = lanes[1..].iter().map(|&lane| lane as f64 - exact);
+        let exact = (1.0 + element.clamp(-1.0, 1.0) * counted) * zero;
+        let arithmetic = zero * 2_f64.powi(-50);
+        let errors = lanes[1..=ROUNDED].iter().map(|&lane| lane as f64 - exact);
         prop_assert!(errors.clone().all(|error| error.abs() <= 1.0 + 2.0 * arithmetic));
         let bias = errors.sum::<f64>() / ROUNDED as f64;
         let chance = ((2.0 / 1e-12_f64).ln() / (2.0 * ROUNDED as f64)).sqrt();
@@ -186,7 +187,7 @@ proptest! {
         let modulus = Modulus::from_width(64).expect("a width");
         let (c, w_max) = (quantizer.clipping_range(), quantizer.max_weight());
         let plan = MaskPlan::new(prg, &[]);
-        let mut sum = Accumulator::new(modulus, 2);
+        let mut sum = Accumulator::new(modulus, 3);
         for (client, (part, element)) in clients.iter().enumerate() {
             let rounding = &seed(round, client, 200);
             let pass = ClientPass { backend, modulus, quantizer: &quantizer, plan: &plan, rounding };

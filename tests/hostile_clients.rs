@@ -191,19 +191,19 @@ fn shares_are_of_the_secret_that_is_due() {
 #[test]
 fn vectors_have_the_length_of_the_round() {
     let stage = Stage::CollectMaskedVectors;
-    for found in [0, 15, 17, 32_usize] {
+    for found in [0, 19, 21, 40_usize] {
         let resize = move |vector: &mut MaskedVector| vector.packed.resize(found, 0);
-        let reason = Malformed::MaskedVector(PackError::Length { expected: 16, found });
+        let reason = Malformed::MaskedVector(PackError::Length { expected: 20, found });
         rejected(five().edit(2, resize), stage, reason);
     }
 }
 
-/// Four lanes of 27 bits leave four bits of the last byte over.
+/// Five lanes of 28 bits leave four bits of the last byte over.
 #[test]
 fn bits_behind_the_last_lane_are_zero() {
     for bit in 4..8 {
-        let set = move |vector: &mut MaskedVector| vector.packed[13] |= 1 << bit;
-        let cohort = five().with(|params| params.modulus_range(1 << 27)).edit(2, set);
+        let set = move |vector: &mut MaskedVector| vector.packed[17] |= 1 << bit;
+        let cohort = five().with(|params| params.modulus_range(1 << 28)).edit(2, set);
         let reason = Malformed::MaskedVector(PackError::NonZeroPadding);
         rejected(cohort, Stage::CollectMaskedVectors, reason);
     }

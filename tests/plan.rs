@@ -102,7 +102,10 @@ fn messages_are_as_long_as_a_round_makes_them() {
     for params in [
         Params::secagg(7, 10, 0.5),
         Params::secagg_plus(9, 11, 4, 3).modulus_range(1 << 37),
-        Params::secagg_plus(10, 0, 5, 2).quantization_range(900).modulus_range(1 << 14),
+        Params::secagg_plus(10, 0, 5, 2)
+            .quantization_range(900)
+            .modulus_range(1 << 14)
+            .max_weight(1.0),
     ] {
         let params = built(params);
         let clients = u64::from(params.cohort_size());

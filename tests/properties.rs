@@ -6,8 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
-use secagg::kernels::{DequantizeError, Modulus, Prg, Quantizer, Real};
-use secagg::{Abort, Failure, Params, ParamsBuilder, Stage, ThreatModel};
+use secagg::kernels::{DequantizeError, MIN_QUANTIZATION_RANGE, Modulus, Prg, Quantizer, Real};
+use secagg::{Abort, Failure, Imprecise, Params, ParamsBuilder, Stage, ThreatModel};
+use secagg_tests::plain::error_bound;
 use secagg_tests::{Cohort, Round};
 
 /// What is drawn for one round. Indices choose among what the other numbers leave possible.
@@ -93,12 +94,12 @@ impl Draw {
     }
 
     /// Any number of levels that the modulus has room for; the number of its bits is drawn, so that
-    /// few are as likely as many. With fewer than four the largest weight may have no lane.
+    /// few are as likely as many.
     fn levels(&self) -> u64 {
         let modulus = Modulus::from_width(self.width).expect("a width");
         let clients = self.clients.len() as u64;
-        let largest = Quantizer::largest_for(modulus, clients).expect("room for two levels");
-        (largest >> self.levels.index(largest.ilog2() as usize)).max(2)
+        let largest = Quantizer::largest_for(modulus, clients).expect("room for seven levels");
+        (largest >> self.levels.index(largest.ilog2() as usize)).max(MIN_QUANTIZATION_RANGE)
     }
 
     fn settings(&self) -> impl Fn(ParamsBuilder) -> ParamsBuilder + 'static {
@@ -134,13 +135,26 @@ impl Draw {
 }
 
 /// The weighted mean of those whom the model calls survivors, within the bound; the abort that it
-/// names; or no weight at all.
+/// names; no weight at all; or too little for the levels.
 fn check<F: Real>(round: &Round<F>) {
+    if let Err(Failure::Abort(Abort::Imprecise(imprecise))) = &round.outcome {
+        return assert_imprecise(round, imprecise);
+    }
     let zero = Failure::Abort(Abort::Sum(DequantizeError::ZeroTotalWeight));
     if round.outcome.as_ref().err() == Some(&zero) {
         return assert_weightless(round);
     }
     round.assert_as_predicted();
+}
+
+/// The bound may be as large as the clipping range, each weight being rounded down by less than a lane.
+fn assert_imprecise<F: Real>(round: &Round<F>, imprecise: &Imprecise) {
+    let (asked, quantizer) =
+        (&round.report.stages.last().expect("a stage").asked, round.params.quantizer());
+    let total: f64 = asked.iter().map(|client| round.updates[client].0).sum();
+    let least = (total - asked.len() as f64 / quantizer.weight_scale()).max(f64::MIN_POSITIVE);
+    let c = quantizer.clipping_range();
+    assert!(imprecise.error_bound >= c && error_bound(quantizer, asked.len(), least, false) >= c);
 }
 
 /// A weight of less than one lane may be rounded to none.

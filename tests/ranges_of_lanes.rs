@@ -112,7 +112,7 @@ fn what_is_admitted_is_judged_as_what_is_received() {
         assert_eq!(stage.waiting_for(), waiting);
         refused
     };
-    let length = PackError::Length { expected: 12, found: 11 };
+    let length = PackError::Length { expected: 16, found: 15 };
     assert_eq!(
         refused(&mut stage, client.0, &answer[..answer.len() - 1]),
         Malformed::MaskedVector(length).into()
@@ -122,7 +122,7 @@ fn what_is_admitted_is_judged_as_what_is_received() {
     let twice: Rejected = ClientMisbehaved::Duplicate.into();
     assert_eq!(refused(&mut stage, client.0, answer), twice);
     assert_eq!(stage.receive(*client, answer), Err(twice));
-    assert_eq!(stage.add_sum(&[0; 11]), Err(length));
+    assert_eq!(stage.add_sum(&[0; 15]), Err(length));
 }
 
 /// Vectors that were admitted and never added leave their masks, and more masks come off than went on.

@@ -127,11 +127,12 @@ fn long_updates() {
 
 #[test]
 fn every_width_of_the_modulus() {
-    for width in 3..=64 {
+    // Seven levels for each of four clients take five bits.
+    for width in 5..=64 {
         let cohort = Cohort::secagg(4).with(move |params| {
             params.modulus_range(1 << width).quantization_range(QuantizationRange::Auto)
         });
-        // At three bits a weight of 10 is mostly rounded to nothing.
+        // At five bits a weight of 10 is mostly rounded to nothing.
         let cohort = (1..=4).fold(cohort, |cohort, client| cohort.weight(client, 1000.0));
         cohort.drop(2, Stage::CollectMaskedVectors).run::<f64>().assert_mean_of([1, 3, 4]);
     }
@@ -183,8 +184,8 @@ fn the_report_counts_every_byte() {
         assert_eq!(stage.bytes_up, sent.map(|sent| sent.bytes.len() as u64).sum::<u64>());
         assert_eq!(stage.answered.len() + stage.dropped.len(), stage.asked.len());
     }
-    // Weight and three elements, four bytes each, behind a header of 18.
-    assert_eq!(round.report.stages[2].bytes_up, 4 * (18 + 16));
+    // Weight, three elements and the mark of clipping, four bytes each, behind a header of 18.
+    assert_eq!(round.report.stages[2].bytes_up, 4 * (18 + 20));
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn read(play: &Play, recovered: Recovered) -> Aggregate<f32> {
     let mut bytes = Vec::new();
     sum.append_packed(play.backend, &mut bytes);
     disclose(&bytes);
-    let mut sum = Accumulator::new(play.params.modulus(), play.params.dimension() + 1);
+    let mut sum = Accumulator::new(play.params.modulus(), play.params.lanes());
     sum.add_packed(play.backend, &bytes).expect("a packed sum");
     reading.aggregate(&sum).expect("the mean")
 }

@@ -104,7 +104,7 @@ impl Counts {
         let [n, k, t, dropped] =
             [case.clients, case.degree, case.threshold, case.dropped].map(f64::from);
         // One lane more than parameters: the weight.
-        Self { n, k, t, lanes: case.dimension as f64 + 1.0, dropped, survivors: n - dropped }
+        Self { n, k, t, lanes: case.dimension as f64 + 2.0, dropped, survivors: n - dropped }
     }
 
     /// Pairs of a dropped client and a surviving neighbour: drop-outs are independent of the graph.
@@ -152,7 +152,7 @@ impl Part {
             ],
             Self::Add => vec![
                 term("upload", "S", |it| it.survivors),
-                known(term("lane", "S (m + 1)", |it| it.survivors * it.lanes), "lane added"),
+                known(term("lane", "S (m + 2)", |it| it.survivors * it.lanes), "lane added"),
             ],
             Self::Reveal => vec![
                 term("share", "S k", |it| it.survivors * it.k),
@@ -170,12 +170,12 @@ impl Part {
                 term("secret", "n", |it| it.n),
             ],
             Self::Apply => vec![known(
-                term("byte of keystream", "4 (m + 1) (S + D k S / (n - 1))", |it| {
+                term("byte of keystream", "4 (m + 2) (S + D k S / (n - 1))", |it| {
                     4.0 * it.lanes * it.masks()
                 }),
                 "byte of keystream",
             )],
-            Self::Read => vec![term("lane", "m + 1", |it| it.lanes)],
+            Self::Read => vec![term("lane", "m + 2", |it| it.lanes)],
             Self::ClientKeys => vec![ONE],
             Self::ClientShare => vec![
                 ONE,
@@ -185,7 +185,7 @@ impl Part {
             Self::ClientMask => vec![
                 NEIGHBOUR,
                 known(
-                    term("byte of keystream", "4 (m + 1) (k + 1)", |it| {
+                    term("byte of keystream", "4 (m + 2) (k + 1)", |it| {
                         4.0 * it.lanes * (it.k + 1.0)
                     }),
                     "byte of keystream",

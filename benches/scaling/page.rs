@@ -62,7 +62,7 @@ impl Measured {
         let down = ratios(|point| point.bytes[0] / point.case.bytes()[0]);
         let _ =
             writeln!(text, "| masks that the server takes off | S + D k S / (n - 1) | {masks} |");
-        let _ = writeln!(text, "| bytes that a survivor sends | 177 + 113 k + 4 (m + 1) | {up} |");
+        let _ = writeln!(text, "| bytes that a survivor sends | 177 + 113 k + 4 (m + 2) | {up} |");
         let _ = writeln!(
             text,
             "| bytes that it is sent | 284 + 161 k + 8 k (S - 1) / (n - 1) | {down} |"

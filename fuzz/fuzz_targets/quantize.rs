@@ -4,12 +4,12 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use secagg_fuzz::mean::{Crowd, mean, scale};
+use secagg_fuzz::mean::{Crowd, mean, scale, zero};
 use secagg_fuzz::number::{Levels, Number};
 use secagg_fuzz::{Generator, Mask, one_thread, plan_of};
 use secagg_kernels::{
     Accumulator, Backend, ClientPass, ClientPassError, DequantizeError, Lane,
-    MAX_QUANTIZATION_RANGE, MaskPlan, Modulus, Prg, QuantizeError, Quantizer, Real, Seed,
+    MAX_QUANTIZATION_RANGE, MIN_QUANTIZATION_RANGE, MaskPlan, Modulus, Prg, QuantizeError, Quantizer, Real, Seed,
     WeightedMean, pack,
 };
 
@@ -44,7 +44,7 @@ fuzz_target!(init: one_thread(), |input: Input| {
     let (c, w_max) = (input.clipping_range.get(), input.max_weight.get());
     let q = input.levels.get();
     let ranges = [c, w_max].iter().all(|x| (1e-100..=1e100).contains(x));
-    let valid = ranges && (2..=MAX_QUANTIZATION_RANGE).contains(&q);
+    let valid = ranges && (MIN_QUANTIZATION_RANGE..=MAX_QUANTIZATION_RANGE).contains(&q);
     let quantizer = Quantizer::new(c, q, w_max);
     assert_eq!(quantizer.is_ok(), valid, "{c} {q} {w_max}");
     let Ok(quantizer) = quantizer else { return };
@@ -94,7 +94,7 @@ fn check_word<F: Real, L: Lane>(
     let narrow = L::BITS < 64 && q > 1 << L::BITS;
     let refused = refusal(quantizer, weight, update);
     for backend in Backend::available() {
-        let mut lanes = vec![L::default(); update.len() + 1];
+        let mut lanes = vec![L::default(); update.len() + 2];
         let done = quantizer.quantize(backend, prg, rounding, weight, update, &mut lanes);
         if narrow {
             assert!(matches!(done, Err(QuantizeError::LaneTooNarrow { .. })), "{done:?}");
@@ -118,27 +118,31 @@ fn specified<F: Real>(
     update: &[F],
 ) -> Vec<u64> {
     let (c, w_max) = (quantizer.clipping_range(), quantizer.max_weight());
-    let top = (quantizer.quantization_range() - 1) as f64;
+    let level = zero(quantizer) as f64;
     let mut words = vec![0; 4 * (update.len() + 1)];
     prg.expand(Backend::Portable, rounding, 0, &mut words).expect("a short vector");
     let mut offsets = words.chunks_exact(4).map(|word| {
         let word = i32::from_le_bytes(word.try_into().expect("four bytes"));
         (f64::from(word) + 0.5) * 2_f64.powi(-32)
     });
-    let mut round = |y: f64, top: f64| {
+    let mut round = |y: f64, low: f64, high: f64, zero: f64| {
         let offset = offsets.next().expect("a word for each lane");
-        (y + offset).max(0.0).min(top).round_ties_even() as u64
+        let z = (y + offset).max(low).min(high);
+        (z + (2_f64.powi(52) + zero)) as u64 - (1 << 52)
     };
     let (s, largest) = scale(quantizer);
-    let weight_lane = round(weight * s, largest);
-    let a = (weight_lane as f64 / s / w_max) * (top / (2.0 * c));
-    let element = |x: &F| round(x.to_f64().max(-c).min(c) * a + top / 2.0, top);
-    [weight_lane].into_iter().chain(update.iter().map(element).collect::<Vec<_>>()).collect()
+    let weight_lane = round(weight * s, 0.0, largest, 0.0);
+    let reach = level * (weight_lane as f64 / s / w_max);
+    let a = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
+    let element = |x: &F| round((x.to_f64() * a).max(-reach).min(reach), -level, level, level);
+    let elements: Vec<_> = update.iter().map(element).collect();
+    let clipped = update.iter().any(|x| x.to_f64().abs() > c);
+    [weight_lane].into_iter().chain(elements).chain([clipped.into()]).collect()
 }
 
 /// Rounding moves a lane by less than one, whatever the arithmetic in between.
 fn check_lanes<F: Real>(quantizer: &Quantizer, weight: f64, update: &[F], lanes: &[u64]) {
-    let top = (quantizer.quantization_range() - 1) as f64;
+    let level = zero(quantizer) as f64;
     let c = quantizer.clipping_range();
     let (s, largest) = scale(quantizer);
     let near = |lane: u64, exact: f64, top: f64| {
@@ -150,7 +154,10 @@ fn check_lanes<F: Real>(quantizer: &Quantizer, weight: f64, update: &[F], lanes:
     for (x, &lane) in update.iter().zip(&lanes[1..]) {
         // From -1 to 1, so that nothing overflows.
         let share = (x.to_f64() / c).clamp(-1.0, 1.0) * part;
-        near(lane, (1.0 + share) / 2.0 * top, top);
+        near(lane, (1.0 + share) * level, 2.0 * level);
+        // Zero is a level, and no element changes its sign.
+        let side = x.to_f64().partial_cmp(&0.0).expect("a finite element");
+        assert!(lane.cmp(&zero(quantizer)) == side || lane == zero(quantizer), "{lane} for {x:?}");
     }
 }
 
@@ -209,7 +216,7 @@ fn check_mean<F: Real>(quantizer: &Quantizer, input: &Input, clients: &[&Client]
         update.len() == dimension && refusal(quantizer, *weight, update).is_none()
     });
     let plan = MaskPlan::new(input.generator.prg(), &[]);
-    let mut sum = Accumulator::new(modulus, dimension + 1);
+    let mut sum = Accumulator::new(modulus, dimension + 2);
     for (number, (weight, update)) in (0..).zip(&sound) {
         let mut rounding = input.rounding;
         rounding[0] ^= number;
@@ -245,6 +252,8 @@ fn check_bound<F: Real>(
     let bound = quantizer.error_bound_with_inexact_weights(count, result.total_weight)
         + c * F::UNIT_ROUNDOFF
         + c * LOST;
+    let clips = |(_, update): &&(f64, Vec<F>)| update.iter().any(|x| x.to_f64().abs() > c);
+    assert_eq!(result.clipped, clients.iter().filter(clips).count() as u64);
     for (index, mean) in result.mean.iter().enumerate() {
         // From -1 to 1 and divided by the total first, so that nothing overflows.
         let share = |(weight, update): &(f64, Vec<F>)| {
@@ -285,7 +294,7 @@ fn dequantized<F: Real>(
 
 fn bits<F: Real>(result: &WeightedMean<F>) -> Vec<u64> {
     let mean = result.mean.iter().map(|x| x.to_f64().to_bits());
-    [result.total_weight.to_bits()].into_iter().chain(mean).collect()
+    [result.total_weight.to_bits(), result.clipped].into_iter().chain(mean).collect()
 }
 
 impl Client {

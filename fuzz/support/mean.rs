@@ -9,6 +9,7 @@ pub struct Crowd {
     clients: u64,
     weight: Place,
     elements: Vec<Place>,
+    clipped: Place,
     /// Where a fair zero is repeated between the elements, so that others are in the next tile.
     gap: u16,
 }
@@ -37,13 +38,14 @@ impl Crowd {
         let (_, top_w) = scale(quantizer);
         let all = i128::from(clients) * top_w as i128;
         let weight = self.weight.lane(all, [0, all]) & modulus.max_value();
-        let all = i128::from(clients) * i128::from(quantizer.quantization_range() - 1);
+        let middle = i128::from(clients) * i128::from(zero(quantizer));
         let largest = largest(quantizer, clients, weight as f64 / scale(quantizer).0) as i128;
-        let lane = |place: &Place| place.lane(all, [all / 2 - largest, all / 2 + largest]);
+        let lane = |place: &Place| place.lane(2 * middle, [middle - largest, middle + largest]);
         let mut lanes: Vec<_> = self.elements.iter().map(lane).collect();
-        let zeros = vec![(all / 2) as u64; self.zeros()];
+        let zeros = vec![middle as u64; self.zeros()];
         lanes.splice(lanes.len() / 2..lanes.len() / 2, zeros);
-        [vec![weight], lanes].concat()
+        let clipped = self.clipped.lane(clients.into(), [0, clients.into()]);
+        [vec![weight], lanes, vec![clipped]].concat()
     }
 
     /// Mostly none. A tile has 16,384 lanes.
@@ -67,12 +69,12 @@ impl Place {
 
 /// s and top_w: lanes per unit of weight, and the largest weight lane.
 pub fn scale(quantizer: &Quantizer) -> (f64, f64) {
-    let (top, w_max) = (top(quantizer), quantizer.max_weight());
+    let (top, w_max) = ((2 * zero(quantizer)) as f64, quantizer.max_weight());
     let s = top / w_max;
     if s >= 1.0 && w_max.fract() == 0.0 { (s.floor(), w_max * s.floor()) } else { (s, top) }
 }
 
-/// The nine steps.
+/// The ten steps.
 ///
 /// # Errors
 /// As the page has them, in its order.
@@ -91,21 +93,27 @@ pub fn mean<F: Real>(
     if c > F::LARGEST / 2.0 {
         return Err(DequantizeError::NotRepresentable);
     }
-    // The page speaks of vectors with a weight lane; the error's documentation of those without.
-    let (&weight, elements) = sum.split_first().ok_or(DequantizeError::ZeroTotalWeight)?;
-    let total_weight = total_weight(quantizer, clients, weight)?;
-    let factor = ((2.0 * c) / top(quantizer)) * (quantizer.max_weight() / total_weight);
+    // The page speaks of vectors with these two lanes; the error's documentation of those without.
+    let [weight, elements @ .., clipped] = sum else {
+        return Err(DequantizeError::ZeroTotalWeight);
+    };
+    let total_weight = total_weight(quantizer, clients, *weight)?;
+    let factor = (c / zero(quantizer) as f64) * (quantizer.max_weight() / total_weight);
     let largest = largest(quantizer, clients, total_weight);
+    let middle = i128::from(clients) * i128::from(zero(quantizer));
     let element = |(at, &sum): (usize, &u64)| {
-        let t = 2 * i128::from(sum) - all;
-        let o = t as f64 * 0.5;
-        let honest = i128::from(sum) <= all && o.abs() <= largest;
+        let o = (i128::from(sum) - middle) as f64;
+        let honest = i128::from(sum) <= 2 * middle && o.abs() <= largest;
         honest
-            .then(|| F::from_f64(o * factor))
+            .then(|| F::from_f64((o * factor).max(-c).min(c)))
             .ok_or(DequantizeError::SumOutOfRange { lane: 1 + at })
     };
     let mean: Result<_, _> = elements.iter().enumerate().map(element).collect();
-    Ok(WeightedMean { mean: mean?, total_weight })
+    let mean = mean?;
+    if *clipped > clients {
+        return Err(DequantizeError::SumOutOfRange { lane: sum.len() - 1 });
+    }
+    Ok(WeightedMean { mean, total_weight, clipped: *clipped })
 }
 
 /// Steps 2 to 4.
@@ -122,12 +130,13 @@ fn total_weight(quantizer: &Quantizer, clients: u64, sum: u64) -> Result<f64, De
 
 /// Step 6: how far an element of honest clients is from the middle at most.
 fn largest(quantizer: &Quantizer, clients: u64, total_weight: f64) -> f64 {
-    let top = top(quantizer);
-    let honest = (top / 2.0) * (total_weight / quantizer.max_weight())
-        + clients as f64 * (1.0 + top * 2_f64.powi(-50));
+    let zero = zero(quantizer) as f64;
+    let honest = zero * (total_weight / quantizer.max_weight())
+        + clients as f64 * (1.0 + zero * 2_f64.powi(-50));
     honest * (1.0 + 2_f64.powi(-40))
 }
 
-fn top(quantizer: &Quantizer) -> f64 {
-    (quantizer.quantization_range() - 1) as f64
+/// L, the lane of zero.
+pub fn zero(quantizer: &Quantizer) -> u64 {
+    (quantizer.quantization_range() - 1) / 2
 }

@@ -6,7 +6,7 @@
 
 use secagg_kernels::{ClientPassError, DequantizeError, KeystreamLimit, PackError};
 
-use crate::{ClientId, Stage};
+use crate::{ClientId, Imprecise, Stage};
 
 /// Bytes that do not decode to the expected message.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -363,6 +363,9 @@ pub enum Abort {
     /// The unmasked sum is not a sum of quantized updates.
     #[error("the sum cannot be read: {0}")]
     Sum(#[from] DequantizeError),
+    /// The error of the mean could be as large as the clipping range, so that it says nothing.
+    #[error("{0}")]
+    Imprecise(Imprecise),
     /// The vector is longer than a mask's keystream.
     #[error(transparent)]
     Keystream(#[from] KeystreamLimit),

@@ -75,9 +75,9 @@ pub enum InvalidParams {
     /// The sum of the whole cohort could pass the modulus.
     #[error(transparent)]
     Overflow(#[from] SumOverflow),
-    /// Not even two levels fit into the modulus for this cohort.
+    /// Not even seven levels fit into the modulus for this cohort.
     #[error(
-        "a modulus range of 2^{width} leaves no two levels for {cohort_size} clients: raise \
+        "a modulus range of 2^{width} leaves no seven levels for {cohort_size} clients: raise \
          modulus_range"
     )]
     NoRoom {
@@ -155,9 +155,9 @@ impl Params {
         self.dimension
     }
 
-    /// Lanes of a masked vector: the weight, then the update.
+    /// Lanes of a masked vector: the weight, the update, and whether the client clipped.
     pub const fn lanes(&self) -> usize {
-        self.dimension + 1
+        self.dimension + 2
     }
 
     /// Neighbours of each client in the full cohort, k: shares made of each secret. One more than

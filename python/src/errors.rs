@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 
 use pyo3::PyErr;
 use secagg::client::PersistentError;
-use secagg::{Abort, ClientId, Refused, Rejected};
+use secagg::{Abort, ClientId, Imprecise, Refused, Rejected};
 
 use crate::arguments::stage_name;
 
@@ -21,6 +21,7 @@ mod python {
     import_exception!(secagg._errors, BadUpdate);
     import_exception!(secagg._errors, Stale);
     import_exception!(secagg._errors, Abort);
+    import_exception!(secagg._errors, Imprecise);
     import_exception!(secagg._errors, TooFew);
     import_exception!(secagg._errors, RestoreError);
 }
@@ -85,8 +86,15 @@ pub(crate) fn aborted(abort: Abort) -> PyErr {
         Abort::FalseShares(client) => {
             python::Abort::new_err((message, rule, None::<&str>, client.0))
         }
+        Abort::Imprecise(noise) => imprecise(noise),
         _ => python::Abort::new_err((message, rule)),
     }
+}
+
+/// The exception that says how imprecise a mean is, or the value that a mean carries as a warning.
+pub(crate) fn imprecise(it: Imprecise) -> PyErr {
+    let Imprecise { error_bound, limit, total_weight, .. } = it;
+    python::Imprecise::new_err((it.to_string(), "Imprecise", error_bound, limit, total_weight))
 }
 
 pub(crate) fn not_restored(error: secagg::RestoreError) -> PyErr {

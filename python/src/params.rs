@@ -187,7 +187,7 @@ impl Params {
         self.0.dimension()
     }
 
-    /// Lanes of a masked vector: the weight, then the update.
+    /// Lanes of a masked vector: the weight, the update, and whether the client clipped.
     #[getter]
     fn lanes(&self) -> usize {
         self.0.lanes()

@@ -11,8 +11,8 @@ use crate::arrays::{
 use crate::errors::{misuse, misused};
 use crate::threads::{backend, compute};
 
-/// A mean and the sum of weights that it was divided by.
-type Mean<'py> = (Bound<'py, PyAny>, f64);
+/// A mean, the sum of weights that it was divided by, and how many clients clipped.
+type Mean<'py> = (Bound<'py, PyAny>, f64, u64);
 
 /// How floats become lanes, and sums of lanes a weighted mean. Immutable.
 #[pyclass(frozen, eq, module = "secagg.kernels")]
@@ -64,7 +64,8 @@ impl Quantizer {
         self.0.max_weight()
     }
 
-    /// Quantizes a weight and an update into `out`: the weight in lane 0, element i in lane 1 + i.
+    /// Quantizes a weight and an update into `out`: the weight in lane 0, element i in lane 1 + i, and in the last lane 1
+    /// if an element is beyond the clipping range, otherwise 0.
     ///
     /// Parameters
     /// ----------
@@ -73,7 +74,7 @@ impl Quantizer {
     /// update : ndarray of float32 or float64
     ///     One dimension, contiguous.
     /// out : ndarray of uint16, uint32 or uint64
-    ///     One dimension, contiguous, writeable, one lane longer than `update`.
+    ///     One dimension, contiguous, writeable, two lanes longer than `update`.
     /// seed : bytes
     ///     32 bytes that drive the stochastic rounding: fresh for each vector, and the seed of no mask.
     ///
@@ -119,6 +120,8 @@ impl Quantizer {
     /// -------
     /// mean : ndarray
     /// total_weight : float
+    /// clipped : int
+    ///     Clients with an element beyond the clipping range.
     ///
     /// Raises
     /// ------
@@ -141,11 +144,11 @@ impl Quantizer {
         if is_double(dtype)? {
             let read = compute(py, || sum.dequantize::<f64>(backend, &self.0, clients.0))?;
             let read = read.map_err(misused)?;
-            Ok((PyArray1::from_vec(py, read.mean).into_any(), read.total_weight))
+            Ok((PyArray1::from_vec(py, read.mean).into_any(), read.total_weight, read.clipped))
         } else {
             let read = compute(py, || sum.dequantize::<f32>(backend, &self.0, clients.0))?;
             let read = read.map_err(misused)?;
-            Ok((PyArray1::from_vec(py, read.mean).into_any(), read.total_weight))
+            Ok((PyArray1::from_vec(py, read.mean).into_any(), read.total_weight, read.clipped))
         }
     }
 

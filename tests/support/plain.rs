@@ -36,8 +36,9 @@ pub fn weighted_mean<'a, F: Real>(
 /// and not as the quantizer does.
 pub fn error_bound(quantizer: &Quantizer, clients: usize, total_weight: f64, exact: bool) -> f64 {
     let (c, w_max) = (quantizer.clipping_range(), quantizer.max_weight());
-    let (n, top) = (clients as f64, (quantizer.quantization_range() - 1) as f64);
-    let lanes = n * (2.0 * c / top) * (w_max / total_weight) * (1.0 + top * 2_f64.powi(-50));
+    let (n, zero) = (clients as f64, ((quantizer.quantization_range() - 1) / 2) as f64);
+    let lanes = n * (c / zero) * (w_max / total_weight) * (1.0 + zero * 2_f64.powi(-50));
+    let top = 2.0 * zero;
     let s = if top >= w_max && w_max.fract() == 0.0 { (top / w_max).floor() } else { top / w_max };
     let weights = if exact { 0.0 } else { n / s * (2.0 * c / total_weight) };
     lanes + c * 2_f64.powi(-48) + weights

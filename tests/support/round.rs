@@ -54,6 +54,8 @@ impl<F: Real> Round<F> {
         let aggregate = self.aggregate();
         let expected = self.expected(&aggregate.survivors);
         let bound = self.bound();
+        assert!(aggregate.error_bound >= bound - self.params.quantizer().clipping_range() * 1e-7);
+        assert_eq!(aggregate.clipped, self.clipped(&aggregate.survivors));
         assert_eq!(aggregate.mean.len(), expected.len());
         for (index, (found, expected)) in aggregate.mean.iter().zip(&expected).enumerate() {
             let error = (found.to_f64() - expected).abs();
@@ -79,6 +81,14 @@ impl<F: Real> Round<F> {
         let updates = clients.iter().map(|client| &self.updates[client]);
         let clipping_range = self.params.quantizer().clipping_range();
         weighted_mean(updates, self.params.dimension(), clipping_range)
+    }
+
+    /// Clients with an element beyond the clipping range.
+    fn clipped(&self, clients: &[ClientId]) -> u64 {
+        let c = self.params.quantizer().clipping_range();
+        let clips =
+            |client: &&ClientId| self.updates[client].1.iter().any(|x| x.to_f64().abs() > c);
+        clients.iter().filter(clips).count() as u64
     }
 
     /// How far the mean may be from the plain one, by the specification's word.

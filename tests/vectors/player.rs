@@ -38,6 +38,7 @@ pub(crate) struct Plan {
     pub(crate) sums: Vec<u64>,
     pub(crate) total_weight: Number,
     pub(crate) mean: Vec<Number>,
+    pub(crate) clipped: u64,
     pub(crate) messages: Vec<Message>,
 }
 

@@ -42,6 +42,7 @@ struct Mean {
     total_weight: Option<Number>,
     #[serde(rename = "mean")]
     elements: Option<Vec<Number>>,
+    clipped: Option<u64>,
     error: Option<String>,
 }
 
@@ -52,7 +53,7 @@ fn quantizer(clipping_range: Number, quantization_range: u64, max_weight: Number
 fn quantized<F: Real>(backend: Backend, case: &Quantized) -> Result<Vec<u64>, String> {
     let quantizer = quantizer(case.clipping_range, case.quantization_range, case.max_weight);
     let update: Vec<F> = case.update.iter().map(|&Number(x)| F::from_f64(x)).collect();
-    let mut lanes = vec![0_u64; 1 + update.len()];
+    let mut lanes = vec![0_u64; update.len() + 2];
     let (prg, rounding) = (prg(case.prg), seed(&case.rounding_seed));
     let done = quantizer.quantize(backend, prg, &rounding, case.weight.0, &update, &mut lanes);
     done.map(|()| lanes).map_err(|error| path_of(&error))
@@ -75,8 +76,8 @@ fn vectors_are_quantized_as_by_the_reference() {
     }
 }
 
-/// The total weight and the mean, as bits.
-fn mean<F: Real>(backend: Backend, case: &Mean) -> Result<(u64, Vec<u64>), String> {
+/// The total weight, the mean, and how many clipped, as bits.
+fn mean<F: Real>(backend: Backend, case: &Mean) -> Result<Vec<u64>, String> {
     let modulus = modulus(case.width);
     let mut packed = vec![0; modulus.packed_len(case.sums.len())];
     pack(backend, modulus, &case.sums, &mut packed).expect("lanes of 64 bits");
@@ -85,8 +86,8 @@ fn mean<F: Real>(backend: Backend, case: &Mean) -> Result<(u64, Vec<u64>), Strin
     let quantizer = quantizer(case.clipping_range, case.quantization_range, case.max_weight);
     let read = sum.dequantize::<F>(backend, &quantizer, case.clients);
     let read = read.map_err(|error| path_of(&error))?;
-    let mean = read.mean.iter().map(|x| x.to_f64().to_bits()).collect();
-    Ok((read.total_weight.to_bits(), mean))
+    let mean = read.mean.iter().map(|x| x.to_f64().to_bits());
+    Ok([read.total_weight.to_bits(), read.clipped].into_iter().chain(mean).collect())
 }
 
 #[test]
@@ -103,8 +104,9 @@ fn sums_are_read_as_by_the_reference() {
                 (None, found) => {
                     let bits = |number: &Number| number.0.to_bits();
                     let total = case.total_weight.as_ref().map(bits);
-                    let mean = case.elements.as_ref().map(|mean| mean.iter().map(bits).collect());
-                    assert_eq!(found.ok(), total.zip(mean), "{backend} {case:?}");
+                    let mean = case.elements.iter().flatten().map(bits);
+                    let expected = total.into_iter().chain(case.clipped).chain(mean).collect();
+                    assert_eq!(found.ok(), Some(expected), "{backend} {case:?}");
                 }
             }
         }

@@ -87,6 +87,7 @@ fn check_result<F: Real>(name: &str, plan: &Plan, aggregate: &Aggregate<F>) {
     let mean: Vec<_> = aggregate.mean.iter().map(|x| x.to_f64().to_bits()).collect();
     let expected: Vec<_> = plan.mean.iter().map(|x| x.0.to_bits()).collect();
     assert_eq!(mean, expected, "{name}");
+    assert_eq!(aggregate.clipped, plan.clipped, "{name}");
     let found = aggregate.false_shares.iter().map(|share| (share.owner.0, share.holder.0));
     let expected = plan.false_shares.iter().map(|share| (share.owner, share.holder));
     assert!(found.eq(expected), "{name}: {:?}", aggregate.false_shares);

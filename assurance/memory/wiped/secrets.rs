@@ -147,7 +147,7 @@ fn revealed_with(play: &Play, drops: &[(u64, Stage)], owners: &[ClientId]) -> Sh
 fn lanes(play: &Play, client: ClientId, rounding: &[u8; 32]) -> Vec<u8> {
     let (backend, params) = (play.backend, &play.params);
     let update = &play.updates[client.0 as usize - 1];
-    let mut lanes = vec![0_u32; params.dimension() + 1];
+    let mut lanes = vec![0_u32; params.lanes()];
     let rounding = Seed::from_bytes(*rounding);
     let quantizer = params.quantizer();
     let done =

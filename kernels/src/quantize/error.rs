@@ -10,8 +10,8 @@ pub enum InvalidQuantizer {
     /// The clipping range is not a number from 1e-100 to 1e100.
     #[error("a clipping range of {0} is not a positive number (1e-100 to 1e100)")]
     ClippingRange(f64),
-    /// The quantization range is not from 3 to 2^48.
-    #[error("a quantization range of {0} is not from 3 to 2^48")]
+    /// The quantization range is not from 7 to 2^48.
+    #[error("a quantization range of {0} is not from 7 to 2^48")]
     QuantizationRange(u64),
     /// The largest weight is not a number from 1e-100 to 1e100.
     #[error("a largest weight of {0} is not a positive number (1e-100 to 1e100)")]

@@ -56,8 +56,9 @@ use pass::{LANE, clamp};
 pub(crate) use pass::{QuantizePass, Scale};
 pub use real::Real;
 
-/// The smallest quantization range, 3: lanes for -c, 0 and c.
-pub const MIN_QUANTIZATION_RANGE: u64 = 3;
+/// The smallest quantization range, 7, which is three lanes on each side of zero. With fewer, the error of a mean could be as
+/// large as the clipping range even where every client has the largest weight.
+pub const MIN_QUANTIZATION_RANGE: u64 = 7;
 
 /// The largest quantization range, 2^48. Beyond it a binary64 has too few bits left for the fraction that stochastic
 /// rounding needs.

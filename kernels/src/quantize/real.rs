@@ -10,6 +10,9 @@ pub trait Real: Sealed + Copy + Default + PartialEq + Debug + Send + Sync + 'sta
     /// The largest finite number.
     const LARGEST: f64;
 
+    /// The smallest number above zero.
+    const SMALLEST: f64;
+
     /// The same number.
     fn to_f64(self) -> f64;
 
@@ -55,6 +58,8 @@ macro_rules! real {
             const UNIT_ROUNDOFF: f64 = <$float>::EPSILON as f64 / 2.0;
 
             const LARGEST: f64 = <$float>::MAX as f64;
+
+            const SMALLEST: f64 = <$float>::from_bits(1) as f64;
 
             #[inline(always)]
             fn to_f64(self) -> f64 {

@@ -75,7 +75,7 @@ fn error_is_within_the_bound<F: Real>(c: f64, q: u64, w_max: f64, width: u32, we
 #[test]
 fn the_error_is_within_the_bound() {
     let weights = [1.0, 2.0, 3.0, 100.0, 1000.0, 37.0];
-    for q in [3, 4, 256, 1 << 16, 1 << 22, 1 << 29] {
+    for q in [7, 8, 256, 1 << 16, 1 << 22, 1 << 29] {
         error_is_within_the_bound::<f64>(8.0, q, 1000.0, 32, &weights);
     }
     error_is_within_the_bound::<f32>(0.05, 1 << 16, 1000.0, 20, &weights[..4]);
@@ -116,10 +116,10 @@ fn no_weight_is_an_error() {
     );
 }
 
-/// With whole lanes per unit of weight alone, 3 lanes of 0.37 would leave no weight but zero.
+/// With whole lanes per unit of weight alone, 7 lanes of 0.37 would leave no weight but zero.
 #[test]
 fn a_largest_weight_below_one_still_has_lanes() {
-    for (levels, max_weight) in [(3, 0.37), (4, 0.99), (1 << 22, 1e-9)] {
+    for (levels, max_weight) in [(7, 0.37), (8, 0.99), (1 << 22, 1e-9)] {
         let quantizer = Quantizer::new(8.0, levels, max_weight).unwrap();
         let sum = sum(&quantizer, 32, &clients::<f64>(8.0, &[max_weight; 3], 5));
         let mean = sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).unwrap();
@@ -171,7 +171,7 @@ fn a_mean_keeps_zeros_signs_order_and_range() {
         (8.0, 1 << 22, 1000.0, 32),
         (0.1, 1000, 1000.0, 20),
         (3.3, MAX_QUANTIZATION_RANGE, 0.7, 64),
-        (1e-3, 3, 1.0, 16),
+        (1e-3, 7, 1.0, 16),
     ] {
         let quantizer = Quantizer::new(c, q, w_max).unwrap();
         let mut rng = rng(q);

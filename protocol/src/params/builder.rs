@@ -197,7 +197,8 @@ impl ParamsBuilder {
         let bytes_per_lane = if modulus.width() > 32 { 8 } else { 4 };
         let limit = (self.prg.keystream_limit() / bytes_per_lane).min(isize::MAX as u64 / 64);
         let dimension = self.dimension as u64;
-        if dimension < limit { Ok(()) } else { Err(InvalidParams::Dimension(dimension)) }
+        // m + 2 lanes.
+        if dimension < limit - 1 { Ok(()) } else { Err(InvalidParams::Dimension(dimension)) }
     }
 }
 

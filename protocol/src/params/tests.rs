@@ -72,7 +72,7 @@ fn defaults_are_those_of_the_framework_that_is_replaced() {
     let params = built(Params::secagg(10, 5, 0.5));
     assert_eq!(params.quantizer(), &Quantizer::new(8.0, 1 << 22, 1000.0).expect("valid"));
     assert_eq!((params.modulus().range(), params.prg()), (1 << 32, Prg::Aes128Ctr));
-    assert_eq!((params.degree(), params.threshold(), params.lanes()), (9, 5, 6));
+    assert_eq!((params.degree(), params.threshold(), params.lanes()), (9, 5, 7));
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn a_modulus_is_a_power_of_two_up_to_two_to_the_64() {
 
 #[test]
 fn a_dimension_beyond_the_keystream_is_refused() {
-    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, one of which is the weight's. Where addresses have 32 bits, lengths
-    // in bits end before.
-    let dimension = (1_u64 << 34).min(isize::MAX as u64 / 64) as usize;
+    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, of which one is the weight's and one says whether the client clipped.
+    // Where addresses have 32 bits, lengths in bits end before.
+    let dimension = (1_u64 << 34).min(isize::MAX as u64 / 64) as usize - 1;
     let _largest = built(Params::secagg(3, dimension - 1, 2));
     let error = refused(Params::secagg(3, dimension, 2));
     assert_eq!(error, InvalidParams::Dimension(dimension as u64));

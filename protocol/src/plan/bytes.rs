@@ -27,7 +27,7 @@ pub struct StageBytes {
 /// | --- | --- | --- |
 /// | setup | 83; active 147 | 101 |
 /// | share keys | 54 + 80 k | 54 + 73 (k + 1); active 54 + 137 n |
-/// | collect masked vectors | 18 + ⌈(m + 1) b / 8⌉ | 22 + 88 k |
+/// | collect masked vectors | 18 + ⌈(m + 2) b / 8⌉ | 22 + 88 k |
 /// | confirm survivors (active) | 82 | 22 + 8 n |
 /// | unmask | 22 + 33 k | 26 + 8 (k + 1); active 26 + 8 n + 72 q |
 ///
@@ -37,7 +37,7 @@ pub struct StageBytes {
 ///
 /// let params = Params::secagg_plus(500, 100_000, 25, 0.4).build()?;
 /// let up: u64 = bytes_per_client(&params).iter().map(|stage| stage.up).sum();
-/// assert_eq!(up, 403_006); // of which 400,004 are the lanes of the masked vector
+/// assert_eq!(up, 403_010); // of which 400,008 are the lanes of the masked vector
 /// # Ok::<(), secagg::InvalidParams>(())
 /// ```
 pub fn bytes_per_client(params: &Params) -> Vec<StageBytes> {

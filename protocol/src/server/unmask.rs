@@ -9,6 +9,7 @@ use super::take_off::{Answers, take_off};
 use super::{Cohorts, Collected, Collecting, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::message::{Message, Outgoing, Revealed, RevealedShares};
+use crate::precision::{Imprecise, Precision};
 use crate::{ClientId, Receive, Stage, trace};
 
 /// The last stage: collects shares from the survivors.
@@ -187,24 +188,45 @@ impl Reading {
     ///
     /// # Errors
     /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
-    /// updates can make it, as it is where masks are left.
+    /// updates can make it, as it is where masks are left. [`Abort::Imprecise`] if the mean's error could be as large
+    /// as the clipping range.
     pub fn aggregate<F: Real>(self, sum: &Accumulator) -> Result<Aggregate<F>, Abort> {
         let Self { round: Round { session, backend, .. }, survivors, false_shares } = self;
         let clients = survivors.len() as u64;
         let result = sum.dequantize(backend, session.params.quantizer(), clients)?;
-        let WeightedMean { mean, total_weight } = result;
-        Ok(Aggregate { mean, total_weight, survivors, false_shares })
+        let precision = Precision::of(&session.params, clients, &result);
+        let (error_bound, imprecise) = (precision.error_bound(), precision.imprecise());
+        if let Some(noise) = imprecise.filter(|_| precision.is_noise()) {
+            return Err(Abort::Imprecise(noise));
+        }
+        let WeightedMean { mean, total_weight, clipped } = result;
+        Ok(Aggregate {
+            mean,
+            error_bound,
+            imprecise,
+            total_weight,
+            clipped,
+            survivors,
+            false_shares,
+        })
     }
 }
 
 /// What the server learns from a round, and all that it learns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate<F> {
-    /// The weighted mean of the survivors' clipped updates, element by element. Its distance from
-    /// the exact one is at most [`secagg_kernels::Quantizer::error_bound`].
+    /// The weighted mean of the survivors' clipped updates, element by element.
     pub mean: Vec<F>,
+    /// The largest possible distance of any element from the exact mean, whatever the weights:
+    /// [`secagg_kernels::Quantizer::error_bound_with_inexact_weights`], and what rounding to `F` adds.
+    pub error_bound: f64,
+    /// The warning that goes with a mean whose bound is 1 % of the clipping range or more, or 10 % of its own largest
+    /// element; with the parameters that would do.
+    pub imprecise: Option<Imprecise>,
     /// The sum of the survivors' weights.
     pub total_weight: f64,
+    /// Survivors with an element beyond the clipping range. The server does not learn which they are.
+    pub clipped: u64,
     /// Whose updates are in the mean, ascending.
     pub survivors: Vec<ClientId>,
     /// False shares that were found, and done without. The mean is right all the same.

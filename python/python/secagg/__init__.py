@@ -4,6 +4,7 @@ from . import kernels
 from ._errors import (
     Abort,
     BadUpdate,
+    Imprecise,
     Malformed,
     Misbehaved,
     Misuse,
@@ -39,6 +40,7 @@ __all__ = [
     "Client",
     "Directory",
     "Identity",
+    "Imprecise",
     "Malformed",
     "Misbehaved",
     "Misuse",

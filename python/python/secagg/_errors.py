@@ -79,6 +79,30 @@ class Abort(SecaggError):
         self.client = client
 
 
+class Imprecise(Abort):
+    """A mean whose error could be as large as the clipping range; also the warning that a less precise mean carries.
+
+    The message says which parameters would do.
+
+    Attributes
+    ----------
+    error_bound : float
+        The largest possible error of any element.
+    limit : float
+        A bound below this would be worth no warning.
+    total_weight : float
+        The sum of the survivors' weights, from which the bound follows.
+    """
+
+    def __init__(
+        self, message: str, rule: str = "", error_bound: float = 0.0, limit: float = 0.0, total_weight: float = 0.0
+    ) -> None:
+        super().__init__(message, rule)
+        self.error_bound = error_bound
+        self.limit = limit
+        self.total_weight = total_weight
+
+
 class TooFew(Abort):
     """Too few clients answered: in all, or among the neighbours of `client`.
 

@@ -4,6 +4,8 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ._errors import Imprecise
+
 _StageName: TypeAlias = Literal[
     "setup", "share_keys", "collect_masked_vectors", "confirm_survivors", "unmask"
 ]
@@ -157,7 +159,7 @@ class Params:
 
     @property
     def lanes(self) -> int:
-        """Lanes of a masked vector: the weight, then the update."""
+        """Lanes of a masked vector: the weight, the update, and whether the client clipped."""
 
     @property
     def degree(self) -> int:
@@ -779,6 +781,18 @@ class Aggregate:
         """The weighted mean of the survivors' clipped updates."""
 
     @property
+    def error_bound(self) -> float:
+        """The largest possible distance of any element from the exact mean, whatever the weights."""
+
+    @property
+    def warning(self) -> Imprecise | None:
+        """What to change where `error_bound` is 1 % of the clipping range or more, or 10 % of the mean's largest element."""
+
+    @property
+    def clipped(self) -> int:
+        """Survivors with an element beyond the clipping range. The server does not learn which they are."""
+
+    @property
     def total_weight(self) -> float:
         """The sum of the survivors' weights."""
 
@@ -928,7 +942,8 @@ class Quantizer:
         prg: _PrgName = "aes-128-ctr",
         backend: str | None = None,
     ) -> None:
-        """Quantizes a weight and an update into `out`: the weight in lane 0, element i in lane 1 + i.
+        """Quantizes a weight and an update into `out`: the weight in lane 0, element i in lane 1 + i, and in the last lane 1
+        if an element is beyond the clipping range, otherwise 0.
 
         Parameters
         ----------
@@ -937,7 +952,7 @@ class Quantizer:
         update : ndarray of float32 or float64
             One dimension, contiguous.
         out : ndarray of uint16, uint32 or uint64
-            One dimension, contiguous, writeable, one lane longer than `update`.
+            One dimension, contiguous, writeable, two lanes longer than `update`.
         seed : bytes
             32 bytes that drive the stochastic rounding: fresh for each vector, and the seed of no mask.
 
@@ -955,7 +970,7 @@ class Quantizer:
         width: _Int = 32,
         dtype: DTypeLike | None = None,
         backend: str | None = None,
-    ) -> tuple[NDArray[Any], float]:
+    ) -> tuple[NDArray[Any], float, int]:
         """Reads the sum of so many clients' lanes, all masks off.
 
         Parameters
@@ -973,6 +988,8 @@ class Quantizer:
         -------
         mean : ndarray
         total_weight : float
+        clipped : int
+            Clients with an element beyond the clipping range.
 
         Raises
         ------

@@ -188,7 +188,7 @@ def _tags(scene):
 
 def _vectors(scene):
     raw = _true(scene, "MaskedVector")
-    used = ((scene.ran.params.dimension + 1) * scene.ran.params.width) % 8
+    used = ((scene.ran.params.dimension + 2) * scene.ran.params.width) % 8
     changed = {
         "that ends a byte early": raw[:-1],
         "with a byte too many": raw + b"\0",

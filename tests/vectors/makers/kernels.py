@@ -64,8 +64,8 @@ QUANTIZERS = (
     (3.0, 2**16, 100.0),
     (1.5, 2**40, 0.7),
     (0.1, 1000, 12.5),
-    (1e-3, 2, 1.0),
-    (5.0, 3, 1e6),
+    (1e-3, 7, 1.0),
+    (5.0, 8, 1e6),
     (1e100, 2**48, 1e100),
     (1e-100, 2**48, 1e-100),
     (2.5, 2**48, 3.0),
@@ -138,42 +138,48 @@ def _means():
 
 def _refused_sums():
     settings, q = (8.0, 2**22, 1000.0), Quantizer(8.0, 2**22, 1000.0)
-    middle, top_weight = 3 * (2**22 - 1) // 2, 3 * int(q.top_w)
-    few_bits = _mean((8.0, 2**22, 1000.0), 3, 23, [5, middle], "f64")
+    middle, top_weight = 3 * q.zero, 3 * int(q.top_w)
+    few_bits = _mean((8.0, 2**22, 1000.0), 3, 23, [5, middle, 0], "f64")
     sums = [
-        [0, middle],
-        [top_weight, middle, 3 * (2**22 - 1)],
-        [top_weight, middle, 3 * (2**22 - 1) + 1],
-        [top_weight + 1, middle],
-        [2**32 - 1, middle],
-        [4194, middle, middle + 2100, middle - 2100],
-        [4194, middle, middle + 2101],
-        [4194, middle, middle + 2102],
-        [4194, middle, middle - 2101],
-        [4194, middle, middle - 2103],
-        [1, middle, middle + 4, middle - 1],
-        [1, 0],
-        [1, 2**32 - 1],
+        [0, middle, 0],
+        [top_weight, middle, 6 * q.zero, 3],
+        [top_weight, middle, 6 * q.zero + 1, 3],
+        [top_weight + 1, middle, 0],
+        [2**32 - 1, middle, 0],
+        [4194, middle, middle + 2100, middle - 2100, 0],
+        [4194, middle, middle + 2101, 0],
+        [4194, middle, middle + 2102, 0],
+        [4194, middle, middle - 2101, 0],
+        [4194, middle, middle - 2103, 0],
+        [1, middle, middle + 4, middle - 1, 0],
+        [1, 0, 0],
+        [1, 2**32 - 1, 0],
+        [4194, middle, 1],
+        [4194, middle, 3],
+        [4194, middle, 4],
+        [4194, middle, 2**32 - 1],
+        [4194, 2**32 - 1, 2**32 - 1],
+        [4194, 0],
     ]
     return [few_bits] + _unrepresentable() + [_mean(settings, 3, 32, lanes, "f64") for lanes in sums]
 
 
 def _unrepresentable():
     """Around the largest clipping range whose mean binary32 holds; and which check comes first."""
-    half, middle = LARGEST_BINARY32 / 2.0, 3 * (2**22 - 1) // 2
+    half, middle = LARGEST_BINARY32 / 2.0, 3 * ((2**22 - 1) // 2)
     rows = [
         (half, 32, 5, "f32"),
         (math.nextafter(half, math.inf), 32, 5, "f32"),
         (math.nextafter(half, math.inf), 32, 5, "f64"),
     ]
     rows += [(1e100, 32, 0, "f32"), (1e100, 32, 2**32 - 1, "f32"), (1e100, 23, 5, "f32")]
-    return [_mean((c, 2**22, 1000.0), 3, width, [weight, middle], real_type) for c, width, weight, real_type in rows]
+    return [_mean((c, 2**22, 1000.0), 3, width, [weight, middle, 1], real_type) for c, width, weight, real_type in rows]
 
 
 def _mean(settings, clients, width, sums, real_type):
     def read():
-        total, mean = Quantizer(*settings).mean(clients, 2**width, sums, real_type == "f32")
-        return {"total_weight": repr(total), "mean": reals(mean)}
+        total, mean, clipped = Quantizer(*settings).mean(clients, 2**width, sums, real_type == "f32")
+        return {"total_weight": repr(total), "mean": reals(mean), "clipped": clipped}
 
     head = _quantizer_head(settings) | {"clients": clients, "width": width, "real": real_type, "sums": sums}
     return head | outcome(read)

@@ -22,7 +22,7 @@ def plans():
             lies=[(1, 2), (3, 2), (1, 4)],
         ),
         "secagg_plus_curious_drop_outs": _plan(
-            p.build(13, 4, 3, 5, width=20, quantization_range=2**16, max_weight=0.7, clipping_range=1.5), "f64",
+            p.build(13, 5, 3, 5, width=20, quantization_range=2**16, max_weight=0.7, clipping_range=1.5), "f64",
             vanish={2: SETUP, 9: SHARE_KEYS, 5: COLLECT, 12: COLLECT, 7: UNMASK},
         ),
         "secagg_plus_curious_lonely": _plan(
@@ -78,7 +78,7 @@ def run_all():
 
 
 def content(plan, ran):
-    total, mean = ran.mean(plan["real"] == "f32")
+    total, mean, clipped = ran.mean(plan["real"] == "f32")
     return {
         "params": named_params(plan["params"]),
         "session": ran.context.session.hex(),
@@ -97,6 +97,7 @@ def content(plan, ran):
         "sums": ran.sums,
         "total_weight": repr(total),
         "mean": reals(mean),
+        "clipped": clipped,
         "messages": _messages(ran),
     }
 

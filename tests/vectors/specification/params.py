@@ -91,11 +91,11 @@ def build(
     _require(1e-100 <= clipping_range <= 1e100, "Quantizer")
     if quantization_range == "auto":
         quantization_range = min((2**width - 1) // cohort_size + 1, 2**48)
-        _require(quantization_range >= 2, "NoRoom")
-    _require(2 <= quantization_range <= 2**48, "Quantizer")
+        _require(quantization_range >= 7, "NoRoom")
+    _require(7 <= quantization_range <= 2**48, "Quantizer")
     _require(1e-100 <= max_weight <= 1e100, "Quantizer")
     _require(cohort_size * (quantization_range - 1) < 2**width, "Overflow")
-    _require(Fraction(dimension) < Fraction(LIMIT[prg], max(4, word_bytes(width))), "Dimension")
+    _require(Fraction(dimension + 1) < Fraction(LIMIT[prg], max(4, word_bytes(width))), "Dimension")
     assert prg in PRGS
     return Params(
         cohort_size, dimension, degree, threshold, clipping_range, quantization_range, max_weight, width, prg,

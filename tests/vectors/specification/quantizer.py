@@ -12,13 +12,13 @@ LARGEST_BINARY32 = (2.0 - 2.0**-23) * 2.0**127
 class Quantizer:
     def __init__(self, clipping_range, quantization_range, max_weight):
         self.c, self.q, self.w_max = clipping_range, quantization_range, max_weight
-        self.top = float(quantization_range - 1)
-        self.h = self.top / 2.0
-        self.s = self.top / max_weight
+        self.zero = (quantization_range - 1) // 2
+        top = float(2 * self.zero)
+        self.s = top / max_weight
         self.floored = self.s >= 1.0 and max_weight == math.floor(max_weight)
         if self.floored:
             self.s = float(math.floor(self.s))
-        self.top_w = max_weight * self.s if self.floored else self.top
+        self.top_w = max_weight * self.s if self.floored else top
 
     def quantize(self, prg, rounding_seed, weight, update):
         if not 0.0 <= weight <= self.w_max:
@@ -26,21 +26,28 @@ class Quantizer:
         noise = _noise(prg, rounding_seed, 1 + len(update))
         if not all(math.isfinite(x) for x in update):
             raise ValueError("NonFinite")
-        lane0 = _round(weight * self.s, noise[0], self.top_w)
-        rounded_weight = lane0 / self.s
-        a = (rounded_weight / self.w_max) * (self.top / (2.0 * self.c))
-        clipped = [min(max(x, -self.c), self.c) for x in update]
-        return [lane0] + [_round(x * a + self.h, r, self.top) for x, r in zip(clipped, noise[1:])]
+        lane0 = _round(weight * self.s, noise[0], 0.0, self.top_w, 0)
+        zero = float(self.zero)
+        reach = zero * (lane0 / self.s / self.w_max)
+        a = reach / self.c
+        if self.c * a < reach:
+            a = math.nextafter(a, math.inf)
+        products = [min(max(x * a, -reach), reach) for x in update]
+        elements = [_round(y, r, -zero, zero, self.zero) for y, r in zip(products, noise[1:])]
+        return [lane0, *elements, int(any(abs(x) > self.c for x in update))]
 
     def mean(self, clients, modulus, sums, binary32=False):
-        """The total weight and the mean, from the sums of all lanes."""
+        """The total weight, the mean and how many clients clipped, from the sums of all lanes."""
         self._check_sums(clients, modulus, sums[0], LARGEST_BINARY32 if binary32 else sys.float_info.max)
-        total = float(sums[0]) / self.s
-        factor = ((2.0 * self.c) / self.top) * (self.w_max / total)
-        honest = (self.top / 2.0) * (total / self.w_max) + float(clients) * (1.0 + self.top * 2.0**-50)
+        zero, total = float(self.zero), float(sums[0]) / self.s
+        factor = (self.c / zero) * (self.w_max / total)
+        honest = zero * (total / self.w_max) + float(clients) * (1.0 + zero * 2.0**-50)
         largest = honest * (1.0 + 2.0**-40)
-        mean = [self._element(clients, index, lane, largest) * factor for index, lane in enumerate(sums[1:], 1)]
-        return total, [to_binary32(x) for x in mean] if binary32 else mean
+        offsets = [self._offset(clients, lane, largest) for lane in sums[1:-1]]
+        if sums[-1] > clients:
+            raise ValueError("SumOutOfRange")
+        mean = [min(max(offset * factor, -self.c), self.c) for offset in offsets]
+        return total, [to_binary32(x) for x in mean] if binary32 else mean, sums[-1]
 
     def _check_sums(self, clients, modulus, weight_sum, largest):
         if clients * (self.q - 1) >= modulus:
@@ -52,11 +59,11 @@ class Quantizer:
         if weight_sum == 0:
             raise ValueError("ZeroTotalWeight")
 
-    def _element(self, clients, index, lane, largest):
-        centred = float(2 * lane - clients * (self.q - 1)) * 0.5
-        if lane > clients * (self.q - 1) or abs(centred) > largest:
+    def _offset(self, clients, lane, largest):
+        offset = float(lane - clients * self.zero)
+        if lane > clients * 2 * self.zero or abs(offset) > largest:
             raise ValueError("SumOutOfRange")
-        return centred
+        return offset
 
 
 def to_binary32(x):
@@ -68,10 +75,10 @@ def _noise(prg, seed, lanes):
     return [(v + 0.5) * 2.0**-32 for (v,) in struct.iter_unpack("<i", stream)]
 
 
-def _round(y, r, top):
+def _round(y, r, low, high, zero):
     z = y + r
-    if not z > 0.0:
-        z = 0.0
-    if not z < top:
-        z = top
-    return round(z)  # ties to even
+    if not z > low:
+        z = low
+    if not z < high:
+        z = high
+    return int(z + float(2**52 + zero)) - 2**52  # a whole number from 2^52 on: rounded once, ties to even

@@ -102,7 +102,7 @@ class Round:
         return {peer: self.boxes[peer, client] for peer in self._among(client, self.u2)}
 
     def _collect(self):
-        self.sums, self.vectors = [0] * (self.params.dimension + 1), {}
+        self.sums, self.vectors = [0] * (self.params.dimension + 2), {}
 
         def answer(client):
             reply = self.clients[client].collect(self.forwarded(client))
