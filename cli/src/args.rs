@@ -23,7 +23,7 @@ pub struct ParamsArgs {
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     pub num_shares: Option<Amount>,
     /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
-    #[arg(long, value_name = "LEVELS", default_value = "2^22", value_parser = quantization_range, allow_negative_numbers = true)]
+    #[arg(long, value_name = "LEVELS", default_value = "auto", value_parser = quantization_range, allow_negative_numbers = true)]
     pub quantization_range: QuantizationRange,
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power, allow_negative_numbers = true)]

@@ -127,8 +127,6 @@ struct Plain {
     excess: Vec<f64>,
     clipped_elements: u64,
     total_weight: f64,
-    exact_weights: bool,
-    quantizer: secagg_kernels::Quantizer,
 }
 
 /// Errors seen so far.
@@ -147,14 +145,11 @@ impl Plain {
             excess: vec![0.0; params.dimension()],
             clipped_elements: 0,
             total_weight: 0.0,
-            exact_weights: true,
-            quantizer: *params.quantizer(),
         }
     }
 
     fn add(&mut self, Contribution { weight, update }: Contribution) {
         self.total_weight += weight;
-        self.exact_weights &= self.quantizer.weight_is_exact(weight);
         match update {
             Values::F32(update) => self.add_all(weight, update.into_iter().map(f64::from)),
             Values::F64(update) => self.add_all(weight, update.into_iter()),
@@ -217,7 +212,9 @@ impl Plain {
 
     /// The groups with their bounds, and no errors yet.
     fn groups(&self, aggregate: &Aggregate<f64>, segments: &[Segment]) -> Vec<Group> {
-        let sum_bound = self.bound(aggregate);
+        // The plain sums are rounded once for each survivor, and their quotient once more.
+        let plain = (aggregate.survivors.len() + 3) as f64 * f64::EPSILON * self.clipping_range;
+        let sum_bound = aggregate.error_bound + plain;
         let mut groups: Vec<Group> = Vec::new();
         for segment in segments {
             let bound = sum_bound / self.clipping_range * segment.clipping_range;
@@ -242,15 +239,6 @@ impl Plain {
             }
         }
         groups
-    }
-
-    fn bound(&self, aggregate: &Aggregate<f64>) -> f64 {
-        let (clients, total_weight) = (aggregate.survivors.len() as u64, aggregate.total_weight);
-        if self.exact_weights {
-            self.quantizer.error_bound(clients, total_weight)
-        } else {
-            self.quantizer.error_bound_with_inexact_weights(clients, total_weight)
-        }
     }
 }
 

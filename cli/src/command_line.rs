@@ -39,6 +39,7 @@ fn not_text<P: Parser>(mut arguments: Vec<OsString>) -> String {
     "an argument is not UTF-8 text".into()
 }
 
+#[expect(clippy::unnecessary_debug_formatting, reason = "it shows the bytes that are no text")]
 fn describe(before: &OsStr, argument: &OsStr) -> String {
     let option = before.to_str().filter(|before| before.starts_with('-'));
     let option = option.map(|option| format!("{option} ")).unwrap_or_default();

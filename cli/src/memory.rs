@@ -107,7 +107,7 @@ mod tests {
     /// 1,000 lanes of 64 bits: the sum, the mean twice, the check's sums, and three updates with their masked vectors.
     #[test]
     fn vectors_count_at_the_server_and_at_each_client_at_work() {
-        let (round, neighbours) = (round(4, 999), 4 * 3 * NEIGHBOUR_BYTES);
+        let (round, neighbours) = (round(4, 998), 4 * 3 * NEIGHBOUR_BYTES);
         assert_eq!(least_bytes(&round, 3, 4, false), 24_000 + 3 * 12_000 + neighbours);
         assert_eq!(least_bytes(&round, 3, 8, true), 40_000 + 3 * 16_000 + neighbours);
         assert_eq!(least_bytes(&round, 9, 4, false), least_bytes(&round, 4, 4, false));

@@ -81,7 +81,7 @@ pub struct PlanArgs {
     )]
     threat_model: ThreatModel,
     /// Levels of the quantizer, or `auto` for as many as the modulus and the cohort allow
-    /// [default: 2^22, or auto if a modulus is given]
+    /// [default: auto]
     #[arg(
         long,
         value_name = "LEVELS",
@@ -90,7 +90,8 @@ pub struct PlanArgs {
         allow_negative_numbers = true
     )]
     quantization_range: Option<QuantizationRange>,
-    /// Modulus of all sums, a power of two up to 2^64 [default: the smallest that holds the sum]
+    /// Modulus of all sums, a power of two up to 2^64 [default: the smallest that holds
+    /// the sum, of 2^22 levels at least]
     #[arg(
         long,
         value_name = "RANGE",
@@ -175,7 +176,7 @@ impl PlanArgs {
             (levels, Some(range)) => (levels.unwrap_or(QuantizationRange::Auto), range),
             (Some(QuantizationRange::Auto), None) => (QuantizationRange::Auto, 1 << 32),
             (Some(QuantizationRange::Levels(levels)), None) => self.in_smallest_modulus(levels),
-            (None, None) => self.in_smallest_modulus(1 << 22),
+            (None, None) => (QuantizationRange::Auto, self.in_smallest_modulus(1 << 22).1),
         };
         Ok(self.with(plan, levels, modulus_range)?)
     }

@@ -5,7 +5,7 @@ mod limit;
 mod text;
 
 pub use limit::Limit;
-use secagg::{Aggregate, Params, StageReport};
+use secagg::{Abort, Aggregate, Failure, Params, StageReport};
 use serde::Serialize;
 
 use crate::check::Check;
@@ -43,6 +43,10 @@ pub struct Report {
     pub bounds_by_range: Vec<RangeBound>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
+    /// The largest possible distance of any element of the mean from the exact one.
+    pub error_bound: Option<f64>,
+    /// Survivors with an element beyond the clipping range.
+    pub clipped_clients: Option<u64>,
     /// The mean beside the plain one.
     pub check: Option<Check>,
     /// The most memory that this process held at once, in bytes.
@@ -166,14 +170,18 @@ impl Report {
     ) -> Self {
         let (done, reason) = match &finished.outcome {
             Ok(aggregate) => (Some(aggregate), None),
+            Err(Failure::Abort(Abort::Imprecise(noise))) => (None, Some(noise.sentence(flag))),
             Err(failure) => (None, Some(failure.to_string())),
         };
         let stages = stages(fleet, finished);
+        let imprecise = done.and_then(|done| done.imprecise).map(|it| it.sentence(flag));
+        let warnings =
+            fleet.warnings().into_iter().chain(threshold_warning(params)).chain(imprecise);
         let last = finished.unmasking.map_or(0.0, |it| it.last_processor_seconds);
         Self {
             outcome: if done.is_some() { "done" } else { "failed" },
             reason,
-            warnings: fleet.warnings().into_iter().chain(threshold_warning(params)).collect(),
+            warnings: warnings.collect(),
             parameters: parameters(params),
             client_seconds: stages.iter().map(|stage| stage.client_seconds).sum(),
             server_seconds: stages.iter().map(|stage| stage.server_seconds).sum::<f64>() + last,
@@ -184,6 +192,8 @@ impl Report {
             left_alone: fleet.left_alone(),
             bounds_by_range: done.map_or(Vec::new(), |done| bounds(fleet, params, done)),
             total_weight: done.map(|done| done.total_weight),
+            error_bound: done.map(|done| done.error_bound),
+            clipped_clients: done.map(|done| done.clipped),
             check,
             peak_memory_bytes: process::peak_memory(),
         }
@@ -201,6 +211,11 @@ impl Report {
     }
 }
 
+/// A parameter's name as the command line has it.
+fn flag(name: &str) -> String {
+    format!("--{}", name.replace('_', "-"))
+}
+
 fn threshold_warning(params: &Params) -> Option<String> {
     let all = params.threshold() == params.degree();
     all.then(|| {
@@ -211,8 +226,7 @@ fn threshold_warning(params: &Params) -> Option<String> {
 }
 
 fn bounds(fleet: &impl Fleet, params: &Params, done: &Aggregate<f64>) -> Vec<RangeBound> {
-    let (quantizer, clients) = (params.quantizer(), done.survivors.len() as u64);
-    let whole = quantizer.error_bound(clients, done.total_weight) / quantizer.clipping_range();
+    let whole = done.error_bound / params.quantizer().clipping_range();
     let bound = |clipping_range| RangeBound { clipping_range, error_bound: whole * clipping_range };
     fleet.clipping_ranges().into_iter().map(bound).collect()
 }

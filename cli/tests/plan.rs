@@ -123,11 +123,11 @@ fn the_smallest_modulus_holds_the_cohort_and_a_given_one_takes_all_levels_it_has
         let of = |name: &str| quantization[name].as_u64().expect("a number");
         (of("modulus_bits"), of("quantization_range"))
     };
-    assert_eq!(chosen(&[]), (32, 1 << 22));
+    assert_eq!(chosen(&[]), (32, 4_294_968));
     assert_eq!(chosen(&["--quantization-range", "2^23"]), (33, 1 << 23));
-    // 1,000 · 1 is below 2^10; 1,000 · 2 is not below 2^10, but below 2^11.
-    assert_eq!(chosen(&["--quantization-range", "2"]), (10, 2));
-    assert_eq!(chosen(&["--quantization-range", "3"]), (11, 3));
+    // 1,000 · 8 is below 2^13; 1,000 · 9 is not, but below 2^14.
+    assert_eq!(chosen(&["--quantization-range", "9"]), (13, 9));
+    assert_eq!(chosen(&["--quantization-range", "10"]), (14, 10));
     assert_eq!(chosen(&["--modulus-range", "2^32"]), (32, 4_294_968));
     assert_eq!(chosen(&["--quantization-range", "auto"]), (32, 4_294_968));
     let both = ["--modulus-range", "2^40", "--quantization-range", "100"];
@@ -174,7 +174,7 @@ fn what_cannot_be_planned_is_refused_with_what_to_change() {
         (100, &["--modulus-range", "1000"], "power of two"),
         (100, &["--modulus-range", "2^8", "--quantization-range", "2^10"], "modulus"),
         (5_000_000, &["--quantization-range", "2^48"], "2^64"),
-        (100, &["--quantization-range", "1"], "from 2 to 2^48"),
+        (100, &["--quantization-range", "1"], "from 7 to 2^48"),
         (100, &["--mean-weight", "0"], "--mean-weight"),
         (100, &["--mean-weight", "1001"], "--max-weight"),
         (100, &["--max-weight", "-1"], "-1"),

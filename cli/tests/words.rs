@@ -28,7 +28,7 @@ fn copies(names: &[&str]) -> (TempDir, Vec<PathBuf>) {
 
 #[test]
 fn line_breaks_in_names_forge_no_lines() {
-    let name = "a\nSurvivors: 99, with a total weight of 1\u{202e}.safetensors";
+    let name = "a\nMean of 99, with a total weight of 1\u{202e}.safetensors";
     let (_folder, paths) = copies(&[name, "b.safetensors", "c.safetensors", "d.safetensors"]);
     let round = |fault: &str| {
         let mut round = secagg("round");
@@ -44,10 +44,13 @@ fn line_breaks_in_names_forge_no_lines() {
     for fault in ["--drop", "--garbage"] {
         let output = round(fault).output().expect("runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let forged =
-            text.lines().filter(|line| line.starts_with("Survivors: ")).collect::<Vec<_>>();
-        assert_eq!(forged, ["Survivors: 3, with a total weight of 3000."], "{text}");
-        assert!(text.contains("a\\u000aSurvivors: 99") && text.contains("\\u202e"), "{text}");
+        let forged = text.lines().filter(|line| line.starts_with("Mean of ")).collect::<Vec<_>>();
+        let [mean] = forged[..] else { panic!("{text}") };
+        assert!(
+            mean.starts_with("Mean of 3 of 4 clients, with a total weight of 3000, each"),
+            "{text}"
+        );
+        assert!(text.contains("a\\u000aMean of 99") && text.contains("\\u202e"), "{text}");
     }
     let (report, _) = report(&mut round("--drop"));
     let client = report["stages"][0]["dropped"][0].as_str();

@@ -11,7 +11,7 @@ pub struct Quantization {
     pub quantization_range: u64,
     /// The masked vector of one client.
     pub bytes_per_vector: u64,
-    /// The largest error that any element of the mean can have, if all weights are exact.
+    /// The largest error that any element of the mean can have, whatever the weights.
     pub error_bound: f64,
     /// The root of the mean square of the errors, as it is to be expected.
     pub expected_rms_error: f64,
@@ -26,7 +26,8 @@ impl Quantization {
             modulus_bits: params.modulus().width(),
             quantization_range: quantizer.quantization_range(),
             bytes_per_vector: params.packed_len() as u64,
-            error_bound: quantizer.error_bound(u64::from(survivors), total_weight),
+            error_bound: quantizer
+                .error_bound_with_inexact_weights(u64::from(survivors), total_weight),
             expected_rms_error: expected_rms_error(quantizer, survivors, total_weight),
         }
     }

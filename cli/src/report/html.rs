@@ -32,7 +32,10 @@ impl Report {
 
     fn headline(&self) -> String {
         let Parameters { cohort_size, dimension, .. } = self.parameters;
-        format!("{} of {cohort_size} clients, {dimension} parameters", self.survivors.len())
+        let headline =
+            format!("{} of {cohort_size} clients, {dimension} parameters", self.survivors.len());
+        let bound = self.error_bound.map(|bound| format!(", each element within {bound:.1e}"));
+        headline + &bound.unwrap_or_default()
     }
 
     fn body(&self, limit: Limit) -> Markup {

@@ -34,6 +34,22 @@ impl Report {
         table(header, 1, &self.stages.iter().map(Stage::row).collect::<Vec<_>>(), columns)
     }
 
+    /// A sentence on the mean, if there is one.
+    pub(super) fn mean(&self) -> Option<String> {
+        let (total_weight, error_bound) = (self.total_weight?, self.error_bound?);
+        let (survivors, clients) = (self.survivors.len(), self.parameters.cohort_size);
+        let mut sentence = format!(
+            "Mean of {survivors} of {clients} clients, with a total weight of {total_weight}"
+        );
+        if self.bounds_by_range.is_empty() {
+            let _ = write!(sentence, ", each element within {error_bound:.1e}");
+        }
+        if let Some(clipped @ 1..) = self.clipped_clients {
+            let _ = write!(sentence, "; {clipped} of them clipped: raise --clipping-range");
+        }
+        Some(sentence)
+    }
+
     fn costs(&self) -> String {
         let Self { client_seconds, server_seconds, .. } = self;
         let each = client_seconds / f64::from(self.parameters.cohort_size);
@@ -47,10 +63,8 @@ impl Report {
         if let Some(reason) = &self.reason {
             let _ = writeln!(text, "No mean: {reason}.");
         }
-        if let Some(total_weight) = self.total_weight {
-            let survivors = self.survivors.len();
-            let _ =
-                writeln!(text, "Survivors: {survivors}, with a total weight of {total_weight}.");
+        if let Some(mean) = self.mean() {
+            let _ = writeln!(text, "{mean}.");
         }
         for FalseShare { holder, owner } in &self.false_shares {
             let (holder, owner) = (printable(holder), printable(owner));
