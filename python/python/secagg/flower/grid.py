@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from logging import ERROR
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from flwr.app import ArrayRecord, Error, Message, RecordDict
 
@@ -53,7 +53,9 @@ class SecAggGrid(Grid):
     clipping_range : float or mapping of str to float
         Arrays are clipped to plus or minus this. A mapping has ranges by patterns of names: ``{"*.running_var": 1e4, "*": 8.0}``. The
         first pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
-    quantization_range, modulus_range
+    quantization_range : int or "auto"
+        Levels of the quantizer, 7 at least; "auto" for as many as `modulus_range` has room for.
+    modulus_range : int
         As for `SecAggPlusWorkflow`.
     timeout : float or None
         Seconds that each stage but training waits for replies. The strategy's own timeout is that of all stages
@@ -94,7 +96,7 @@ class SecAggGrid(Grid):
         num_shares: int | float = 1.0,
         max_weight: float = 1000.0,
         clipping_range: float | Mapping[str, float] = 8.0,
-        quantization_range: int = 4194304,
+        quantization_range: int | Literal["auto"] = "auto",
         modulus_range: int = 4294967296,
         timeout: float | None = None,
         train_timeout: float | None = None,

@@ -10,13 +10,23 @@ from math import ceil
 
 from flwr.app import ArrayRecord, Message, RecordDict
 
-from secagg import Abort, Aggregate, Misuse, SecaggError, Server, TooFew, new_session_id
+from secagg import (
+    Abort,
+    Aggregate,
+    Imprecise,
+    Misuse,
+    SecaggError,
+    Server,
+    TooFew,
+    new_session_id,
+)
 
 from . import errors
 from ._flwr import Grid
 from ._records import LOG, unwrap, wrap
 from .errors import BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
+from .precision import advice
 from .report import StageReport
 from .settings import Settings
 from .strategies import NORM_BIT
@@ -85,6 +95,11 @@ class Round:
     """By node, what it did not answer and why; and who lied, where a lie has ended the round."""
     false_shares: list[tuple[int, int]] = field(default_factory=list)
     """(holder, owner) of shares that were found false and left out. The mean is right all the same."""
+    error_bound: float | None = None
+    """The largest possible error of any element of the mean; for an array with a clipping range of its own, as many times more or
+    less as that range is wider or narrower."""
+    clipped: int | None = None
+    """Clients of the mean with an element beyond the clipping range. Which they are, the server does not learn."""
     stages: list[StageReport] = field(default_factory=list)
     """One report for each stage so far."""
 
@@ -179,16 +194,22 @@ class Round:
         """
         try:
             result = self.server.aggregate(self.layout.vector_dtype)
+        except Imprecise as noise:
+            raise RoundFailed(f"secure aggregation failed: {self._advice(noise)}", self.failures) from noise
         except Abort as abort:
             raise RoundFailed(f"secure aggregation failed: {abort}", self.failures) from abort
         self.false_shares = result.false_shares
-        params, dimension = self.server.params, self.layout.dimension
-        bound = params.clipping_range
-        error = params.error_bound(len(result.survivors), result.total_weight, exact_weights=False)
-        self._log(result, error)
+        self.error_bound, self.clipped = result.error_bound, result.clipped
+        dimension, bound = self.layout.dimension, self.server.params.clipping_range
+        self._log(result)
         metrics = metrics_of(result.mean[dimension:].tolist(), self.terms, bound)
-        records = self.layout.unflatten(result.mean[:dimension], bound, error)
+        records = self.layout.unflatten(result.mean[:dimension], bound, result.error_bound)
         return Outcome(records, metrics, result.total_weight, result.survivors)
+
+    def _widest_bound(self) -> float:
+        """The error bound of the array with the largest clipping range."""
+        own = self.server.params.clipping_range
+        return (self.error_bound or 0.0) * max([own, *(bound for _, bound in self.settings.ranges)]) / own
 
     def _model(self) -> str:
         """The hash of the arrays that all start from. Contents that share their records are hashed once."""
@@ -317,7 +338,10 @@ class Round:
                 f"{self.server.params.max_weight:g}: say max_weight={largest:.17g}"
             )
 
-    def _log(self, result: Aggregate, error_bound: float) -> None:
+    def _advice(self, found: Imprecise) -> str:
+        return advice(found, self.settings, self.server.params)
+
+    def _log(self, result: Aggregate) -> None:
         mean, asked = result.total_weight / len(result.survivors), self.settings.max_weight
         if mean > asked and not self.uniform_weights:
             LOG.log(
@@ -327,8 +351,15 @@ class Round:
             )  # fmt: skip
         LOG.log(
             INFO, "secure aggregation: the mean of %d of %d clients, each element within %.2g, in %.1f s",
-            len(result.survivors), len(self.nodes), error_bound, sum(stage.seconds for stage in self.stages),
+            len(result.survivors), len(self.nodes), self._widest_bound(), sum(stage.seconds for stage in self.stages),
         )  # fmt: skip
+        if result.warning is not None:
+            LOG.log(WARNING, "%s", self._advice(result.warning))
+        if result.clipped:
+            LOG.log(
+                WARNING, "%d of %d clients clipped: raise clipping_range, for the arrays that their logs name",
+                result.clipped, len(result.survivors),
+            )  # fmt: skip
         for holder, owner in result.false_shares:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
 
