@@ -8,22 +8,21 @@ use secagg::{
 };
 
 const REFERENCE: &str = include_str!("data/graph_parameters.csv");
+const ROWS: usize = 126;
 const PAGE: &str = include_str!("../docs/protocol.md");
 
 /// What a row of the reference values asks for.
 fn assumptions(row: &[&str]) -> Assumptions {
-    let threat_model = match row[5] {
-        "semi-honest" => ThreatModel::HonestButCurious,
-        "semi-malicious" => ThreatModel::ActiveServer,
-        other => panic!("{other} is no threat model"),
-    };
+    let whole = |column: usize| row[column].parse().expect("a number");
     Assumptions {
-        cohort_size: row[0].parse().expect("a number"),
+        cohort_size: whole(0),
         corrupted: row[1].parse().expect("a fraction"),
         dropout: row[2].parse().expect("a fraction"),
-        security_bits: row[3].parse().expect("a number"),
-        correctness_bits: row[4].parse().expect("a number"),
-        threat_model,
+        security_bits: whole(3),
+        correctness_bits: whole(4),
+        rounds: whole(5),
+        search_bits: whole(6),
+        threat_model: row[7].parse().expect("a threat model"),
     }
 }
 
@@ -34,18 +33,31 @@ fn degree_and_thresholds(plan: &Plan) -> [u32; 3] {
 
 #[test]
 fn every_reference_value_is_found() {
-    let mut lines = REFERENCE.lines();
-    assert_eq!(lines.next().map(|header| header.split(',').count()), Some(9));
-    let mut rows = 0;
-    for line in lines {
-        let row: Vec<_> = line.split(',').collect();
+    for row in reference() {
         let plan = assumptions(&row).plan().expect("a plan");
-        let found = degree_and_thresholds(&plan);
-        assert_eq!(found.map(|number| number.to_string()), row[6..], "{line}");
-        assert!(!plan.is_complete(), "{line}");
-        rows += 1;
+        let [degree, least, most] = degree_and_thresholds(&plan);
+        let found = [degree, least, most, plan.corrupted_neighbours()];
+        assert_eq!(found.map(|number| number.to_string()), row[8..12], "{row:?}");
     }
-    assert_eq!(rows, 80);
+}
+
+/// Exact tails with the k and t of each row, for rosters of n, n - 1 and n - D members.
+#[test]
+fn every_reference_value_keeps_its_promise_whoever_stays_away() {
+    for row in reference() {
+        let promised: f64 = row[3].parse().expect("a number");
+        for bits in &row[12..] {
+            let kept = *bits == "none" || bits.parse::<f64>().expect("bits") >= promised;
+            assert!(kept, "{row:?}");
+        }
+    }
+}
+
+fn reference() -> Vec<Vec<&'static str>> {
+    let rows: Vec<Vec<_>> = REFERENCE.lines().map(|line| line.split(',').collect()).collect();
+    assert!(rows.iter().all(|row| row.len() == 15));
+    assert_eq!(rows[1..].len(), ROWS);
+    rows[1..].to_vec()
 }
 
 /// The tables of section 5: a row for each cohort size, a column for each pair of fractions, and
@@ -54,31 +66,27 @@ fn every_reference_value_is_found() {
 fn the_tables_of_the_specification_are_true() {
     let section = PAGE.split("### Choosing k and t").nth(1).expect("the section");
     let (curious, active) = section.split_once("*Active:*").expect("both tables");
-    assert_eq!(check_table(curious, ThreatModel::HonestButCurious), 20);
-    assert_eq!(check_table(active, ThreatModel::ActiveServer), 20);
+    let (active, unsearched) = active.split_once("*Active, without").expect("a third table");
+    let model = |model| Assumptions::new(100, model);
+    assert_eq!(check_table(curious, model(ThreatModel::HonestButCurious)), 20);
+    assert_eq!(check_table(active, model(ThreatModel::ActiveServer)), 20);
+    let unsearching = Assumptions { search_bits: 0, ..model(ThreatModel::ActiveServer) };
+    assert_eq!(check_table(unsearched, unsearching), 20);
 }
 
 /// Checks the first table of γ and δ in `text`, and says how many cells it has.
-fn check_table(text: &str, threat_model: ThreatModel) -> usize {
+fn check_table(text: &str, of: Assumptions) -> usize {
     let mut rows = text.lines().skip_while(|line| !line.starts_with("| n | γ")).map(cells);
     let fractions: Vec<_> =
         rows.next().expect("a header")[1..].iter().map(|header| fractions(header)).collect();
     let rows = rows.skip(1).take_while(|row| !row.is_empty());
-    rows.map(|row| check_row(&row, &fractions, threat_model)).sum()
+    rows.map(|row| check_row(&row, &fractions, of)).sum()
 }
 
-fn check_row(row: &[String], fractions: &[[f64; 2]], threat_model: ThreatModel) -> usize {
+fn check_row(row: &[String], fractions: &[[f64; 2]], of: Assumptions) -> usize {
     let cohort_size = row[0].replace(' ', "").parse().expect("a cohort size");
     for (cell, &[corrupted, dropout]) in row[1..].iter().zip(fractions) {
-        let (security_bits, correctness_bits) = (40, 30);
-        let of = Assumptions {
-            cohort_size,
-            corrupted,
-            dropout,
-            security_bits,
-            correctness_bits,
-            threat_model,
-        };
+        let of = Assumptions { cohort_size, corrupted, dropout, ..of };
         let [degree, least, most] = degree_and_thresholds(&of.plan().expect("a plan"));
         assert_eq!(*cell, format!("{degree}: {least}-{most}"), "{of:?}");
     }

@@ -7,6 +7,7 @@ mod fit;
 mod laws;
 mod page;
 mod round;
+mod rule;
 mod slopes;
 
 use std::collections::BTreeMap;

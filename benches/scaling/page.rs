@@ -15,6 +15,7 @@ impl Measured {
             self.counts(),
             self.growth(&laws),
             Extrapolation::new(self, &laws).section(),
+            super::rule::section(),
         ]
         .join("\n")
     }

@@ -24,8 +24,10 @@ use crate::text::EXIT_CODES;
 ///
 /// A round stays secret and finishes while few enough clients collude with the server (`--corrupted`)
 /// and few enough vanish (`--dropout`). More neighbours bear more of both, and cost more. This finds
-/// the fewest neighbours, and the threshold, with which an update is exposed with a probability of at
-/// most 2^-security, and a round fails with at most 2^-correctness (docs/protocol.md, section 5).
+/// the fewest neighbours, and the threshold, with which an update is exposed in any of the rounds
+/// (`--rounds`) with a probability of at most 2^-security, and a round fails with at most
+/// 2^-correctness (docs/protocol.md, section 5). An active server may choose who vanishes and may try
+/// rings until one suits it (`--search-bits`).
 ///
 /// It then chooses the smallest modulus that holds the sum, or the most levels that a given modulus
 /// holds, adds up all messages, and takes the speed of this machine for the time of the server. No round is
@@ -34,6 +36,7 @@ use crate::text::EXIT_CODES;
 #[command(after_help = format!("Examples:\n  \
     secagg plan --clients 1000 --parameters 1000000\n  \
     secagg plan --clients 1000000 --parameters 1000000 --dropout 0.3 --threat-model active\n  \
+    secagg plan --clients 1000 --parameters 1000000 --threat-model active --rounds 500\n  \
     secagg plan --clients 500 --parameters 100000 --modulus-range 2^32 --json\n\n\
     Choose --corrupted and --dropout larger than what you expect. The `simulate` command takes the \
     options that are printed, and tries them.\n\n{EXIT_CODES}"))]
@@ -65,9 +68,17 @@ pub struct PlanArgs {
         help_heading = ASSUMPTIONS
     )]
     dropout: f64,
-    /// Bits of security: an update is exposed with a probability of at most 2^-BITS
+    /// Rounds of the whole training
+    #[arg(long, value_name = "R", default_value_t = 1, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
+    rounds: u32,
+    /// Bits of security: in all rounds together, an update is exposed with a probability of at most
+    /// 2^-BITS
     #[arg(long, value_name = "BITS", default_value_t = 40, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     security: u32,
+    /// Bits of search: in each round the server may try 2^BITS rings and go on with the best
+    /// [default: 40 for an active server, 0 for a curious one]
+    #[arg(long, value_name = "BITS", help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
+    search_bits: Option<u32>,
     /// Bits of correctness: a round fails with a probability of at most 2^-BITS
     #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     correctness: u32,
@@ -150,14 +161,16 @@ impl PlanArgs {
         self.json
     }
 
-    const fn assumptions(&self) -> Assumptions {
+    fn assumptions(&self) -> Assumptions {
+        let default = Assumptions::new(self.clients, self.threat_model);
         Assumptions {
-            cohort_size: self.clients,
             corrupted: self.corrupted,
             dropout: self.dropout,
+            rounds: self.rounds,
             security_bits: self.security,
+            search_bits: self.search_bits.unwrap_or(default.search_bits),
             correctness_bits: self.correctness,
-            threat_model: self.threat_model,
+            ..default
         }
     }
 

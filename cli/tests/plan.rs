@@ -44,8 +44,8 @@ fn work<'a>(plan: &'a Value, what: &str) -> &'a Value {
 fn a_plan_names_the_reference_values_graph() {
     let plan = planned(10_000, 1000, &["--corrupted", "0.2", "--dropout", "0.2"]);
     let graph = &plan["graph"];
-    assert_eq!((&graph["degree"], &graph["complete"]), (&136.into(), &false.into()));
-    assert_eq!((&graph["threshold_min"], &graph["threshold_max"]), (&71.into(), &71.into()));
+    assert_eq!((&graph["degree"], &graph["complete"]), (&168.into(), &false.into()));
+    assert_eq!((&graph["threshold_min"], &graph["threshold_max"]), (&93.into(), &93.into()));
     assert_eq!(
         (&graph["corrupted_clients"], &graph["dropped_clients"]),
         (&2000.into(), &2000.into())
@@ -54,8 +54,40 @@ fn a_plan_names_the_reference_values_graph() {
     let active = planned(10_000, 1000, &args);
     assert_eq!(
         (&active["graph"]["degree"], &active["graph"]["threshold"]),
-        (&566.into(), &381.into())
+        (&934.into(), &658.into())
     );
+}
+
+#[test]
+fn a_plan_says_what_it_assumes() {
+    let active = ["--threat-model", "active"];
+    for (args, rounds, search_bits, degree) in [
+        (&[][..], 1, 40, 112),
+        (&["--rounds", "1000"], 1000, 40, 114),
+        (&["--search-bits", "0"], 1, 0, 92),
+    ] {
+        let args = [&active[..], args].concat();
+        let found = planned(1000, 10, &args);
+        let assumed = &found["assumptions"];
+        assert_eq!(
+            (&assumed["rounds"], &assumed["search_bits"]),
+            (&rounds.into(), &search_bits.into())
+        );
+        assert_eq!(found["graph"]["degree"], degree);
+        let output = plan(1000, 10, &args).output().expect("the program starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let rounds = if rounds == 1 { "in one round" } else { "in all 1000 rounds together" };
+        let search = if search_bits == 0 {
+            "No search is borne"
+        } else {
+            "may try 2^40 rings (--search-bits)"
+        };
+        for part in [rounds, search, "as the server chooses"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+    let curious = planned(1000, 10, &[]);
+    assert_eq!(curious["assumptions"]["search_bits"], 0);
 }
 
 #[test]
@@ -170,6 +202,8 @@ fn what_cannot_be_planned_is_refused_with_what_to_change() {
         (100, &["--dropout", "0.6", "--corrupted", "0.5"], "fewer drop-outs"),
         (100, &["--security", "0"], "from 1 to 256"),
         (100, &["--correctness", "1000"], "from 1 to 256"),
+        (100, &["--search-bits", "257"], "from 0 to 256"),
+        (100, &["--rounds", "0"], "at least 1"),
         (100, &["--threat-model", "evil"], "curious (0) and active (1)"),
         (100, &["--modulus-range", "1000"], "power of two"),
         (100, &["--modulus-range", "2^8", "--quantization-range", "2^10"], "modulus"),

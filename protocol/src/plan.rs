@@ -1,46 +1,52 @@
 //! Choosing the degree and the threshold, and what a round then costs.
 //!
-//! [`Assumptions`] say how many clients may collude with the server, how many may vanish, and with
-//! which probability either may go wrong. [`Assumptions::plan`] finds the smallest degree whose graph
-//! bears that, and the thresholds that go with it (Bell et al., CCS 2020, section 3; `docs/protocol.md`,
-//! section 5). [`bytes_per_client`] says how long all messages are, and [`Rehearsal`] lets a caller
-//! with a clock measure a server's cryptography.
+//! [`Assumptions`] say how many clients may collude with the server, how many may vanish, how many rounds
+//! a training has, and with which probability it may go wrong. [`Assumptions::plan`] finds the smallest
+//! degree whose graph bears that, and the thresholds that go with it (`docs/protocol.md`, section 5).
+//! [`bytes_per_client`] says how long all messages are, and [`Rehearsal`] lets a caller with a clock
+//! measure a server's cryptography.
 //!
 //! ```
 //! use secagg::ThreatModel;
 //! use secagg::plan::Assumptions;
 //!
-//! let plan = Assumptions {
-//!     cohort_size: 10_000,
+//! let assumptions = Assumptions {
 //!     corrupted: 0.05,
 //!     dropout: 0.1,
-//!     security_bits: 40,
-//!     correctness_bits: 30,
-//!     threat_model: ThreatModel::HonestButCurious,
-//! }
-//! .plan()?;
-//! assert_eq!((plan.degree(), plan.threshold()), (46, 22));
+//!     rounds: 1000,
+//!     ..Assumptions::new(10_000, ThreatModel::ActiveServer)
+//! };
+//! let plan = assumptions.plan()?;
+//! assert_eq!((plan.degree(), plan.threshold()), (154, 106));
 //! assert!(!plan.is_complete());
 //!
 //! let params = plan.params(1_000_000).modulus_range(1 << 36).build()?;
-//! assert_eq!((params.degree(), params.threshold()), (46, 22));
+//! assert_eq!((params.degree(), params.threshold()), (154, 106));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod bytes;
 mod hypergeometric;
+mod no_plan;
 mod rehearsal;
+mod split;
 
 use core::ops::RangeInclusive;
 
 use crate::{Params, ParamsBuilder, ThreatModel};
-use hypergeometric::Hypergeometric;
+use hypergeometric::{Hypergeometric, SLACK};
+use split::Places;
 
 pub use bytes::{StageBytes, bytes_per_client};
+pub use no_plan::NoPlan;
 pub use rehearsal::Rehearsal;
 
-/// The most bits of security or correctness that can be asked for.
+/// The most bits of security, of correctness, or of a search that can be asked for.
 pub const MAX_BITS: u32 = 256;
+
+/// Bits of search that [`Assumptions::new`] grants an active server: 2^40 rings take it some thousand
+/// core-hours, for each round.
+pub const SEARCH_BITS: u32 = 40;
 
 /// What is assumed of a cohort, and what must hold then.
 ///
@@ -53,14 +59,22 @@ pub struct Assumptions {
     pub cohort_size: u32,
     /// γ, the fraction of the cohort that may collude with the server: from 0 to below 1.
     pub corrupted: f64,
-    /// δ, the fraction of the cohort that may vanish during the round: from 0 to below 1.
+    /// δ, the fraction of the cohort that may vanish, before the round or during it: from 0 to below 1.
+    /// In the curious model chance decides who does. In the active model the server does, and only
+    /// whether a round fails is left to chance.
     pub dropout: f64,
-    /// σ, from 1 to [`MAX_BITS`]: an update is exposed with a probability of at most 2^-σ.
+    /// R, the rounds of the whole training: at least 1. `security_bits` are for all of them together.
+    pub rounds: u32,
+    /// σ, from 1 to [`MAX_BITS`]: in all rounds together, an update is exposed with a probability of at
+    /// most 2^-σ.
     pub security_bits: u32,
+    /// g, from 0 to [`MAX_BITS`]: whoever decides last on the roster may try 2^g rings in each round,
+    /// and go on with the best. 0 where nobody can.
+    pub search_bits: u32,
     /// η, from 1 to [`MAX_BITS`]: a round fails with a probability of at most 2^-η.
     pub correctness_bits: u32,
-    /// What the server may do. Against [`ThreatModel::ActiveServer`], two lies about one client must
-    /// not both find a threshold of its shares.
+    /// What the server may do. [`ThreatModel::ActiveServer`] withholds sealed shares and chooses
+    /// drop-outs, after it knows the ring.
     pub threat_model: ThreatModel,
 }
 
@@ -76,44 +90,26 @@ pub struct Plan {
     threat_model: ThreatModel,
 }
 
-/// Why there is no plan, with what to change.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoPlan {
-    /// The cohort is too small for any threshold.
-    #[error("a cohort of {0} clients is too small: at least 3 are needed")]
-    CohortSize(u32),
-    /// The corrupted fraction is no number from 0 to below 1.
-    #[error("a corrupted fraction of {0} is not from 0 to below 1")]
-    Corrupted(f64),
-    /// The drop-out fraction is no number from 0 to below 1.
-    #[error("a drop-out fraction of {0} is not from 0 to below 1")]
-    Dropout(f64),
-    /// The security is not from 1 to [`MAX_BITS`] bits.
-    #[error("a security of {0} bits is not from 1 to {most}", most = MAX_BITS)]
-    SecurityBits(u32),
-    /// The correctness is not from 1 to [`MAX_BITS`] bits.
-    #[error("a correctness of {0} bits is not from 1 to {most}", most = MAX_BITS)]
-    CorrectnessBits(u32),
-    /// No threshold is both safe and reachable, not even in the complete graph.
-    #[error(
-        "even if all clients are neighbours, {corrupted} colluding ones ask for a threshold of at \
-         least {least}, and with {dropped} dropped only {most} shares are left: assume less \
-         corruption or fewer drop-outs, or invite more clients"
-    )]
-    Threshold {
-        /// Clients that collude.
-        corrupted: u32,
-        /// Clients that drop out.
-        dropped: u32,
-        /// The least threshold that is safe.
-        least: u32,
-        /// The largest threshold that is reached.
-        most: u32,
-    },
-}
-
 impl Assumptions {
+    /// 5 % collude, 10 % vanish; one round, 40 bits of security, 30 of correctness; and against an
+    /// active server, [`SEARCH_BITS`].
+    pub const fn new(cohort_size: u32, threat_model: ThreatModel) -> Self {
+        let search_bits = match threat_model {
+            ThreatModel::HonestButCurious => 0,
+            ThreatModel::ActiveServer => SEARCH_BITS,
+        };
+        Self {
+            cohort_size,
+            corrupted: 0.05,
+            dropout: 0.1,
+            rounds: 1,
+            security_bits: 40,
+            search_bits,
+            correctness_bits: 30,
+            threat_model,
+        }
+    }
+
     /// Finds the smallest degree, and the thresholds that go with it. Where no sparse graph will do,
     /// the plan is the complete graph, and [says so](Plan::is_complete).
     ///
@@ -125,7 +121,11 @@ impl Assumptions {
     /// bear the assumptions.
     pub fn plan(&self) -> Result<Plan, NoPlan> {
         self.check()?;
-        let sparse = self.smallest_connected_degree().and_then(|degree| self.sparse(degree));
+        let least = match self.threat_model {
+            ThreatModel::HonestButCurious => self.smallest_connected_degree(),
+            ThreatModel::ActiveServer => Some(2),
+        };
+        let sparse = least.and_then(|degree| self.sparse(degree));
         sparse.map_or_else(|| self.complete(), Ok)
     }
 
@@ -138,6 +138,10 @@ impl Assumptions {
             Self { dropout, .. } if !fraction(dropout) => Err(NoPlan::Dropout(dropout)),
             Self { security_bits, .. } if !bits(security_bits) => {
                 Err(NoPlan::SecurityBits(security_bits))
+            }
+            Self { rounds: 0, .. } => Err(NoPlan::Rounds),
+            Self { search_bits, .. } if search_bits > MAX_BITS => {
+                Err(NoPlan::SearchBits(search_bits))
             }
             Self { correctness_bits, .. } if !bits(correctness_bits) => {
                 Err(NoPlan::CorrectnessBits(correctness_bits))
@@ -156,13 +160,15 @@ impl Assumptions {
         clients(self.dropout, self.cohort_size)
     }
 
-    /// 2^-(σ+1): half of what may go wrong is for the connection, half for colluding neighbours.
+    /// 2^-(σ+g+1)/R, for one ring of one round: half of what may go wrong is for a graph that falls
+    /// apart, half for colluding neighbours.
     fn security(&self) -> f64 {
-        (-f64::from(self.security_bits) - 1.0).exp2()
+        let bits = self.security_bits + self.search_bits + 1;
+        (-f64::from(bits)).exp2() / f64::from(self.rounds)
     }
 
-    /// The least even degree, below that of the complete graph, with n(n-k-1)/2 · C(A+D,k)/C(n,k) <
-    /// 2^-(σ+1): the probability that ring neighbours on both sides of a gap are all lost. Both
+    /// The least even degree, below that of the complete graph, with n(n-k-1)/2 · C(A+D,k)/C(n,k) below
+    /// what one ring may go wrong with: the probability that ring neighbours on both sides of a gap are all lost. Both
     /// factors fall with k, so all larger degrees will do as well.
     fn smallest_connected_degree(&self) -> Option<u32> {
         let n = self.cohort_size;
@@ -184,32 +190,54 @@ impl Assumptions {
     /// once more adds one marked client or none. So as many degrees are skipped as thresholds are
     /// missing, and no degree that would do is missed.
     fn sparse(&self, mut degree: u32) -> Option<Plan> {
+        // Where no two honest clients are left, no degree will do.
+        let lost = self.corrupted_clients().checked_add(self.dropped_clients())?;
+        lost.checked_add(2).filter(|&least| least <= self.cohort_size)?;
         while degree <= self.cohort_size - 2 {
-            let (corrupted_neighbours, thresholds) = self.thresholds(degree);
-            if !thresholds.is_empty() {
-                return Some(self.planned(degree, corrupted_neighbours, thresholds));
+            let (corrupted_neighbours, least, most) = self.thresholds(degree);
+            let whole = (least..=most).find(|&threshold| self.stays_whole(degree, threshold));
+            if let Some(least) = whole {
+                return Some(self.planned(degree, corrupted_neighbours, least..=most));
             }
-            let missing = thresholds.start() - thresholds.end();
+            let missing = least.saturating_sub(most).max(2);
             degree = degree.checked_add(missing.next_multiple_of(2))?;
         }
         None
     }
 
-    /// t1 at this degree, and the least and the largest threshold; crossed over if there is none.
-    fn thresholds(&self, degree: u32) -> (u32, RangeInclusive<u32>) {
+    /// t1 at this degree, and the least and the largest threshold, as far as neighbours are
+    /// concerned; crossed over if there is none.
+    ///
+    /// Of the members, which may be as few as n - D, all but the client itself may be its neighbours.
+    /// Drop-outs are the most where all of them come first and then vanish.
+    fn thresholds(&self, degree: u32) -> (u32, u32, u32) {
         let n = self.cohort_size;
-        let most = |marked, bound| {
-            let neighbours = Hypergeometric { population: n, marked, drawn: degree };
+        let most = |others: u32, marked, bound| {
+            let neighbours =
+                Hypergeometric { population: others, marked, drawn: degree.min(others) };
             neighbours.most(bound / f64::from(n))
         };
-        let corrupted = most(self.corrupted_clients(), self.security());
-        let dropped = most(self.dropped_clients(), (-f64::from(self.correctness_bits)).exp2());
-        (corrupted, self.least_threshold(degree, corrupted)..=degree - dropped)
+        let dropped = self.dropped_clients();
+        let corrupted = most(n - dropped - 1, self.corrupted_clients(), self.security());
+        let missing = most(n - 1, dropped, (-f64::from(self.correctness_bits)).exp2());
+        (corrupted, self.least_threshold(degree, corrupted), degree - missing)
     }
 
-    /// Above the colluding neighbours. A server that lies about a client is given one share by each
-    /// honest neighbour and both by each colluding one, k + t1 in all: two thresholds must be more.
-    /// Never 1, with which each share would be the secret itself.
+    /// Whether an active server can split off no part of the ring, however it chooses drop-outs, except
+    /// with the probability that is allowed. Fewer members are worse, and the fewest are those that do
+    /// not drop out; with k + 1 the graph is complete and has no parts.
+    fn stays_whole(&self, degree: u32, threshold: u32) -> bool {
+        if self.threat_model == ThreatModel::HonestButCurious {
+            return true;
+        }
+        let members = (self.cohort_size - self.dropped_clients()).max(degree + 2);
+        let places = Places { members, corrupted: self.corrupted_clients() };
+        places.split(degree, threshold) <= self.security() * (1.0 + SLACK)
+    }
+
+    /// Above the colluding neighbours. A server that withholds sealed shares is given one share of a client
+    /// by each honest neighbour and both by each colluding one, k + t1 in all: two thresholds must be
+    /// more. Never 1, with which each share would be the secret itself.
     fn least_threshold(&self, degree: u32, corrupted_neighbours: u32) -> u32 {
         let safe = match self.threat_model {
             ThreatModel::HonestButCurious => corrupted_neighbours,
@@ -274,13 +302,13 @@ impl Plan {
         *self.thresholds.start()
     }
 
-    /// All thresholds that bear the assumptions: above the colluding neighbours, and within the
-    /// surviving ones.
+    /// All thresholds that bear the assumptions: above the colluding neighbours, so large that no part
+    /// of the ring can be split off, and within the surviving neighbours.
     pub const fn thresholds(&self) -> &RangeInclusive<u32> {
         &self.thresholds
     }
 
-    /// t1, the most colluding neighbours that any client has, except with the probability that was
+    /// t1, the most colluding neighbours that any honest client has, except with the probability that was
     /// allowed; in the complete graph, all that collude.
     pub const fn corrupted_neighbours(&self) -> u32 {
         self.corrupted_neighbours
@@ -291,12 +319,13 @@ impl Plan {
         self.corrupted
     }
 
-    /// D = ⌊δn⌋, the clients that were assumed to drop out.
+    /// D = ⌊δn⌋, the clients that were assumed to drop out, before the round or during it.
     pub const fn dropped(&self) -> u32 {
         self.dropped
     }
 
-    /// S = ⌈(1 - δ)n⌉, the clients that were assumed to survive.
+    /// S = ⌈(1 - δ)n⌉, the clients that were assumed to survive: also the least roster, and the fewest
+    /// survivors, that were planned for.
     pub const fn survivors(&self) -> u32 {
         self.cohort_size - self.dropped
     }

@@ -22,8 +22,13 @@ pub(crate) struct Plan(secagg::plan::Plan);
 ///     Clients invited.
 /// corrupted, dropout : float
 ///     Fractions of the cohort, from 0 to below 1, that may collude with the server, and that may vanish.
+/// rounds : int
+///     Rounds of the whole training.
 /// security_bits : int
-///     An update is exposed with a probability of at most ``2**-security_bits``.
+///     In all rounds together, an update is exposed with a probability of at most ``2**-security_bits``.
+/// search_bits : int or None
+///     In each round the server may try ``2**search_bits`` rings and go on with the best. None for 40 bits
+///     if it is active, and 0 if it is curious.
 /// correctness_bits : int
 ///     A round fails with a probability of at most ``2**-correctness_bits``.
 /// threat_model : str
@@ -35,27 +40,31 @@ pub(crate) struct Plan(secagg::plan::Plan);
 ///     If not even the complete graph bears that; the message says what to change.
 #[pyfunction]
 #[pyo3(signature = (
-    cohort_size, *, corrupted=Number(0.05), dropout=Number(0.1), security_bits=Whole(40),
-    correctness_bits=Whole(30),
-    threat_model="curious"
-), text_signature = "(cohort_size, *, corrupted=0.05, dropout=0.1, security_bits=40, \
-    correctness_bits=30, threat_model='curious')")]
+    cohort_size, *, corrupted=Number(0.05), dropout=Number(0.1), rounds=Whole(1),
+    security_bits=Whole(40), search_bits=None, correctness_bits=Whole(30), threat_model="curious"
+), text_signature = "(cohort_size, *, corrupted=0.05, dropout=0.1, rounds=1, security_bits=40, \
+    search_bits=None, correctness_bits=30, threat_model='curious')")]
+#[allow(clippy::too_many_arguments)] // Keywords, in Python.
 pub(crate) fn plan(
     py: Python<'_>,
     cohort_size: Whole<u32>,
     corrupted: Number,
     dropout: Number,
+    rounds: Whole<u32>,
     security_bits: Whole<u32>,
+    search_bits: Option<Whole<u32>>,
     correctness_bits: Whole<u32>,
     threat_model: &str,
 ) -> PyResult<Plan> {
+    let default = Assumptions::new(cohort_size.0, self::threat_model(threat_model)?);
     let assumptions = Assumptions {
-        cohort_size: cohort_size.0,
         corrupted: corrupted.0,
         dropout: dropout.0,
+        rounds: rounds.0,
         security_bits: security_bits.0,
+        search_bits: search_bits.map_or(default.search_bits, |bits| bits.0),
         correctness_bits: correctness_bits.0,
-        threat_model: self::threat_model(threat_model)?,
+        ..default
     };
     py.detach(|| assumptions.plan()).map(Plan).map_err(misused)
 }

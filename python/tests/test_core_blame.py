@@ -288,14 +288,19 @@ def test_backends_have_names() -> None:
 
 def test_plans_bear_what_they_are_asked_to() -> None:
     plan = secagg.plan(10_000)
-    assert (plan.degree, plan.threshold, plan.corrupted_neighbours) == (46, 22, 21)
+    assert (plan.degree, plan.threshold, plan.corrupted_neighbours) == (50, 24, 23)
     assert plan.threshold == plan.thresholds.start and not plan.is_complete
     assert (plan.corrupted, plan.dropped, plan.survivors) == (500, 1000, 9000)
     params = plan.params(1_000_000)
-    assert (params.degree, params.threshold, params.width) == (46, 22, 36)
+    assert (params.degree, params.threshold, params.width) == (50, 24, 36)
     assert plan.params(5, quantization_range="auto").width == 32
     active = secagg.plan(1000, threat_model="active").params(5)
     assert active.threat_model == "active"
+    assert active.degree == secagg.plan(1000, search_bits=40, threat_model="active").degree == 112
+    assert secagg.plan(1000, search_bits=0, threat_model="active").degree == 92
+    assert secagg.plan(1000, rounds=1000, threat_model="active").degree == 114
+    with pytest.raises(secagg.Misuse, match="0 rounds"):
+        secagg.plan(1000, rounds=0)
     with pytest.raises(secagg.Misuse, match="assume less corruption"):
         secagg.plan(10, corrupted=0.5, dropout=0.5)
     with pytest.raises(secagg.Misuse) as caught:

@@ -57,14 +57,8 @@ pub(crate) fn cases(quick: bool) -> Vec<(Axis, Case)> {
 
 /// A round with the degree and the threshold of the planner.
 pub(crate) fn planned(clients: u32, dimension: usize, threads: usize) -> Case {
-    let plan = Assumptions {
-        cohort_size: clients,
-        corrupted: 0.05,
-        dropout: DROPOUT,
-        security_bits: 40,
-        correctness_bits: 30,
-        threat_model: ThreatModel::HonestButCurious,
-    };
+    let default = Assumptions::new(clients, ThreatModel::HonestButCurious);
+    let plan = Assumptions { corrupted: 0.05, dropout: DROPOUT, ..default };
     let plan = plan.plan().expect("a cohort that bears little");
     let (degree, threshold, dropped) = (plan.degree(), plan.threshold(), plan.dropped());
     Case { clients, degree, threshold, dimension, dropped, threads }

@@ -47,10 +47,14 @@ pub struct Assumptions {
     pub cohort_size: u32,
     /// The fraction that may collude with the server.
     pub corrupted: f64,
-    /// The fraction that may vanish.
+    /// The fraction that may vanish: by chance, or by an active server's choice.
     pub dropout: f64,
-    /// An update is exposed with a probability of at most 2 to the minus this.
+    /// Rounds of the whole training.
+    pub rounds: u32,
+    /// In all rounds together, an update is exposed with a probability of at most 2 to the minus this.
     pub security_bits: u32,
+    /// The logarithm, to base 2, of the rings that the server may try in each round.
+    pub search_bits: u32,
     /// A round fails with a probability of at most 2 to the minus this.
     pub correctness_bits: u32,
     /// What the server may do.
@@ -103,7 +107,9 @@ impl From<&secagg::plan::Assumptions> for Assumptions {
             cohort_size: of.cohort_size,
             corrupted: of.corrupted,
             dropout: of.dropout,
+            rounds: of.rounds,
             security_bits: of.security_bits,
+            search_bits: of.search_bits,
             correctness_bits: of.correctness_bits,
             threat_model: of.threat_model.name(),
         }

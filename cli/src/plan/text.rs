@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 
-use super::{Graph, PlanReport, Quantization, Work};
+use super::{Graph, PlanReport, Quantization, Work, report::Assumptions};
 use crate::text::{columns, table, wrap};
 
 impl PlanReport {
@@ -33,22 +33,19 @@ impl PlanReport {
     fn assumed(&self) -> String {
         let assumed = &self.assumptions;
         let Graph { corrupted_clients, dropped_clients, .. } = self.graph;
-        let mut text = format!(
+        format!(
             "{} clients, {} parameters. The server is {}; {corrupted_clients} clients may collude with \
-             it, and {dropped_clients} may drop out.\nAn update is exposed with a probability of at \
-             most 2^-{}, and a round fails with at most 2^-{}.\n",
+             it, and {dropped_clients} may drop out{}.\nAn update is exposed with a probability of at \
+             most 2^-{}{}, and a round fails with at most 2^-{}.\n{}\n",
             assumed.cohort_size,
             self.dimension,
             assumed.threat_model,
+            if assumed.threat_model == "active" { ", as the server chooses" } else { "" },
             assumed.security_bits,
-            assumed.correctness_bits
-        );
-        if assumed.threat_model == "active" {
-            text += "That is for drop-outs and a ring that are left to chance. An active server can search \
-                     for others:\nraise --security by the logarithm of its work (docs/protocol.md, \
-                     section 1).\n";
-        }
-        text + "\n"
+            assumed.in_rounds(),
+            assumed.correctness_bits,
+            assumed.search(),
+        )
     }
 
     /// What the errors rest on.
@@ -99,6 +96,29 @@ impl PlanReport {
             self.assumptions.dropout,
             self.options.join(" ")
         )
+    }
+}
+
+impl Assumptions {
+    fn in_rounds(&self) -> String {
+        match self.rounds {
+            1 => " in one round (--rounds)".into(),
+            rounds => format!(" in all {rounds} rounds together"),
+        }
+    }
+
+    /// What a search for rings would find, where one is assumed, or could be.
+    fn search(&self) -> String {
+        match (self.threat_model, self.search_bits) {
+            ("active", 0) => {
+                "No search is borne: a server that tries 2^g rings takes g bits off (--search-bits).\n"
+                    .into()
+            }
+            (_, 0) => String::new(),
+            (_, bits) => {
+                format!("In each round the server may try 2^{bits} rings (--search-bits).\n")
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //! bound by a factor of less than 1 + 2 · [`SLACK`], which costs 3 · 10^-9 of a bit.
 
 /// Tails that pass their bound by no more than this part of it are taken to be equal to it.
-const SLACK: f64 = 1e-9;
+pub(super) const SLACK: f64 = 1e-9;
 
 /// Probabilities below this part of the bound, or of the largest, are left out.
 const NEGLIGIBLE: f64 = 1.0 / (1_u128 << 64) as f64;
@@ -42,6 +42,44 @@ impl Hypergeometric {
             tail <= allowed
         });
         (mode + above.len() as u32).saturating_sub(within.count() as u32)
+    }
+
+    /// Pr[X = v].
+    pub(super) fn exactly(self, v: u32) -> f64 {
+        self.weight(v) / self.total()
+    }
+
+    /// Pr[X ≥ v].
+    pub(super) fn at_least(self, v: u32) -> f64 {
+        let least = (u64::from(self.drawn) + u64::from(self.marked))
+            .saturating_sub(u64::from(self.population)) as u32;
+        let v = v.max(least);
+        let weight = self.weight(v);
+        if weight == 0.0 {
+            return 0.0;
+        }
+        let more: f64 = walk(NEGLIGIBLE, |step| self.up(v + step)).iter().sum();
+        weight * (1.0 + more) / self.total()
+    }
+
+    /// Pr[X = v] relative to the mode's.
+    fn weight(self, v: u32) -> f64 {
+        let mode = self.mode();
+        if v > self.marked.min(self.drawn) {
+            0.0
+        } else if v < mode {
+            (v + 1..=mode).map(|i| self.down(i)).product()
+        } else {
+            (mode..v).map(|i| self.up(i)).product()
+        }
+    }
+
+    /// The sum of all probabilities, relative to the mode's.
+    fn total(self) -> f64 {
+        let mode = self.mode();
+        let above = walk(NEGLIGIBLE, |step| self.up(mode + step));
+        let below = walk(NEGLIGIBLE, |step| self.down(mode - step));
+        above.iter().chain(&[1.0]).chain(&below).sum()
     }
 
     /// A value of the largest probability: ⌊(k+1)(K+1)/(n+2)⌋.

@@ -1,81 +1,34 @@
+mod exact;
+
 use proptest::prelude::*;
 
 use super::*;
 use ThreatModel::{ActiveServer, HonestButCurious};
 
-/// γ = 0.1, δ = 0.1, σ = 40, η = 30, and an honest but curious server.
+/// γ = 0.1, δ = 0.1, σ = 40, η = 30, one round, and an honest but curious server.
 fn of(cohort_size: u32) -> Assumptions {
-    Assumptions {
-        cohort_size,
-        corrupted: 0.1,
-        dropout: 0.1,
-        security_bits: 40,
-        correctness_bits: 30,
-        threat_model: HonestButCurious,
-    }
-}
-
-/// The definitions of the specification in whole numbers, by trying every degree and every value in
-/// turn; exact for cohorts of up to 60 and 40 bits.
-mod exact {
-    use super::*;
-
-    pub(super) fn sparse(
-        of: &Assumptions,
-        corrupted: u32,
-        dropped: u32,
-    ) -> Option<(u32, u32, u32)> {
-        let n = of.cohort_size;
-        (2..n - 1).step_by(2).find_map(|k| {
-            let t1 = most(n, corrupted, k, of.security_bits + 1);
-            let t2 = k - most(n, dropped, k, of.correctness_bits);
-            let twice = |t: u32| of.threat_model != ActiveServer || 2 * t > k + t1;
-            let mut thresholds = (2..=t2).filter(|&t| t > t1 && twice(t));
-            let least = thresholds.next().filter(|_| connected(of, corrupted + dropped, k))?;
-            Some((k, least, t2))
-        })
-    }
-
-    /// n(n-k-1)/2 · C(lost, k) / C(n, k) < 2^-(σ+1), multiplied out.
-    fn connected(of: &Assumptions, lost: u32, k: u32) -> bool {
-        let n = of.cohort_size;
-        let gaps = u128::from(n) * u128::from(n - k - 1);
-        (gaps * choose(lost, k)) << of.security_bits < choose(n, k)
-    }
-
-    /// The least v with n · Pr[Hyp(n, marked, k) > v] ≤ 2^-bits, multiplied out.
-    fn most(n: u32, marked: u32, k: u32, bits: u32) -> u32 {
-        let ways = |i| choose(marked, i) * choose(n - marked, k - i);
-        let holds = |v| {
-            let more: u128 = (v + 1..=k).map(ways).sum();
-            (more * u128::from(n)) << bits <= choose(n, k)
-        };
-        (0..=k).find(|&v| holds(v)).expect("there are no more than k")
-    }
-
-    fn choose(n: u32, k: u32) -> u128 {
-        if k > n {
-            return 0;
-        }
-        (0..u128::from(k)).fold(1, |product, i| product * (u128::from(n) - i) / (i + 1))
-    }
+    Assumptions { corrupted: 0.1, ..Assumptions::new(cohort_size, HonestButCurious) }
 }
 
 fn assumptions() -> impl Strategy<Value = Assumptions> {
     let models = prop::sample::select(&ThreatModel::ALL[..]);
-    (3_u32..=60, 0_u32..60, 0_u32..60, 1_u32..=40, 1_u32..=40, models).prop_map(
-        |(cohort_size, corrupted, dropped, security_bits, correctness_bits, threat_model)| {
-            let fraction = |count| f64::from(count % cohort_size) / f64::from(cohort_size);
-            Assumptions {
-                cohort_size,
-                corrupted: fraction(corrupted),
-                dropout: fraction(dropped),
-                security_bits,
-                correctness_bits,
-                threat_model,
-            }
-        },
-    )
+    let counts = (3_u32..=60, 0_u32..60, 0_u32..60, 1_u32..=1000);
+    let bits = (1_u32..=40, 0_u32..=40, 1_u32..=40);
+    (counts, bits, models).prop_map(|(counts, bits, threat_model)| {
+        let (cohort_size, corrupted, dropped, rounds) = counts;
+        let (security_bits, search_bits, correctness_bits) = bits;
+        let fraction = |count| f64::from(count % cohort_size) / f64::from(cohort_size);
+        Assumptions {
+            cohort_size,
+            corrupted: fraction(corrupted),
+            dropout: fraction(dropped),
+            rounds,
+            security_bits,
+            search_bits,
+            correctness_bits,
+            threat_model,
+        }
+    })
 }
 
 /// The complete graph's thresholds, from their own definition.
@@ -93,7 +46,7 @@ proptest! {
         let (corrupted, dropped) = (of.corrupted_clients(), of.dropped_clients());
         let survivors = of.cohort_size - dropped;
         let complete = complete_thresholds(&of, corrupted, survivors);
-        match (of.plan(), exact::sparse(&of, corrupted, dropped.min(of.cohort_size))) {
+        match (of.plan(), exact::sparse(&of)) {
             (Ok(plan), Some(expected)) => {
                 let (least, most) = plan.thresholds().clone().into_inner();
                 prop_assert_eq!((plan.degree(), least, most), expected);
@@ -122,6 +75,10 @@ proptest! {
                 let params = params.expect("a plan is valid");
                 prop_assert_eq!((params.degree(), params.threshold()), (plan.degree(), t));
                 prop_assert_eq!(params.is_complete(), plan.is_complete());
+                // Two sets of survivors cannot both have a quorum, and the survivors are one.
+                prop_assert!(2 * params.quorum() > plan.cohort_size() + plan.corrupted());
+                let reached = params.quorum() <= plan.survivors();
+                prop_assert!(reached || of.threat_model != ActiveServer);
             }
         }
     }
@@ -142,6 +99,51 @@ proptest! {
         }
     }
 
+    #[test]
+    fn more_rounds_and_more_search_never_ask_for_fewer_neighbours(
+        of in assumptions(),
+        rounds in 0_u32..1000,
+        search_bits in 0_u32..40,
+    ) {
+        let worse = Assumptions {
+            rounds: of.rounds + rounds,
+            search_bits: of.search_bits + search_bits,
+            ..of
+        };
+        match (of.plan(), worse.plan()) {
+            (Ok(plan), Ok(worse)) => prop_assert!(plan.degree() <= worse.degree()),
+            (error, worse) => prop_assert_eq!(error.is_ok(), worse.is_ok()),
+        }
+    }
+
+    /// What the plan counts on: the fewest members are the worst.
+    #[test]
+    fn a_ring_of_more_members_is_no_easier_to_split(of in assumptions(), more in 0_u32..60) {
+        let plan = Assumptions { threat_model: ActiveServer, ..of }.plan();
+        if let Some(plan) = plan.ok().filter(|plan| !plan.is_complete()) {
+            let (k, t) = (plan.degree(), plan.threshold());
+            let least = plan.survivors().max(k + 2);
+            let split = |members| Places { members, corrupted: plan.corrupted() }.split(k, t);
+            let members = least + more % (plan.cohort_size() - least + 1);
+            prop_assert!(split(members) <= split(least) * (1.0 + SLACK), "{members}");
+        }
+    }
+
+    #[test]
+    fn a_split_is_as_probable_as_whole_numbers_say(
+        corrupted in 0_u32..60,
+        members in 4_u32..=60,
+        degree in 1_u32..30,
+        crowd in 1_u32..30,
+    ) {
+        let (corrupted, degree) = (corrupted % members, 2 * degree.min(members / 2 - 1));
+        let threshold = degree / 2 + crowd.min(degree / 2);
+        let ways = exact::split(members, corrupted, degree, threshold) as f64;
+        let expected = ways / exact::choose(members, corrupted) as f64;
+        let found = Places { members, corrupted }.split(degree, threshold);
+        prop_assert!((found - expected).abs() <= 1e-11 * expected, "{found:e}, not {expected:e}");
+    }
+
     /// At one degree; over degrees, more drop-outs can lower it as they raise the degree.
     #[test]
     fn more_corruption_never_lowers_the_threshold_of_a_degree(
@@ -152,7 +154,9 @@ proptest! {
         let degree = degree.min(of.cohort_size - 1);
         let more = f64::from(more % of.cohort_size) / f64::from(of.cohort_size);
         let worse = Assumptions { corrupted: of.corrupted.max(more), ..of };
-        let least = |of: &Assumptions| *of.thresholds(degree).1.start();
+        let least = |of: &Assumptions| of.thresholds(degree).1;
+        // Where nobody is left, nothing is drawn.
+        prop_assume!(worse.corrupted_clients() + worse.dropped_clients() < of.cohort_size);
         prop_assert!(least(&of) <= least(&worse));
     }
 }
@@ -219,6 +223,19 @@ fn numbers_outside_of_their_ranges_are_refused_by_name() {
         let correct = Assumptions { correctness_bits: bits, ..of(100) };
         assert_eq!(correct.plan(), Err(NoPlan::CorrectnessBits(bits)));
     }
+    let searched = Assumptions { search_bits: MAX_BITS + 1, ..of(100) };
+    assert_eq!(searched.plan(), Err(NoPlan::SearchBits(MAX_BITS + 1)));
+    assert_eq!(Assumptions { rounds: 0, ..of(100) }.plan(), Err(NoPlan::Rounds));
+    let most = Assumptions {
+        rounds: u32::MAX,
+        security_bits: MAX_BITS,
+        search_bits: MAX_BITS,
+        correctness_bits: MAX_BITS,
+        ..of(1_000_000)
+    };
+    for threat_model in ThreatModel::ALL {
+        assert!(Assumptions { threat_model, ..most }.plan().is_ok());
+    }
     for cohort_size in [0, 1, 2] {
         assert_eq!(of(cohort_size).plan(), Err(NoPlan::CohortSize(cohort_size)));
     }
@@ -270,11 +287,13 @@ fn a_million_clients_are_planned_also_where_there_is_little_room() {
         let of = Assumptions { corrupted, dropout, threat_model, ..of(1_000_000) };
         let plan = of.plan().expect("a plan");
         assert!(!plan.is_complete(), "{of:?}");
-        let (corrupted_neighbours, thresholds) = of.thresholds(plan.degree());
-        assert_eq!(plan.thresholds(), &thresholds, "{of:?}");
+        let (corrupted_neighbours, least, most) = of.thresholds(plan.degree());
+        assert!(least <= plan.threshold() && *plan.thresholds().end() == most, "{of:?}");
         assert_eq!(plan.corrupted_neighbours(), corrupted_neighbours);
         let connected = of.smallest_connected_degree() == Some(plan.degree());
-        assert!(connected || of.thresholds(plan.degree() - 2).1.is_empty(), "{of:?}");
+        let (_, least, most) = of.thresholds(plan.degree() - 2);
+        let fewer = (least..=most).any(|threshold| of.stays_whole(plan.degree() - 2, threshold));
+        assert!(connected || !fewer, "{of:?}");
     }
 }
 

@@ -323,7 +323,9 @@ def plan(
     *,
     corrupted: _Float = 0.05,
     dropout: _Float = 0.1,
+    rounds: _Int = 1,
     security_bits: _Int = 40,
+    search_bits: _Int | None = None,
     correctness_bits: _Int = 30,
     threat_model: _ThreatModel = "curious",
 ) -> Plan:
@@ -335,8 +337,13 @@ def plan(
         Clients invited.
     corrupted, dropout : float
         Fractions of the cohort, from 0 to below 1, that may collude with the server, and that may vanish.
+    rounds : int
+        Rounds of the whole training.
     security_bits : int
-        An update is exposed with a probability of at most ``2**-security_bits``.
+        In all rounds together, an update is exposed with a probability of at most ``2**-security_bits``.
+    search_bits : int or None
+        In each round the server may try ``2**search_bits`` rings and go on with the best. None for 40 bits
+        if it is active, and 0 if it is curious.
     correctness_bits : int
         A round fails with a probability of at most ``2**-correctness_bits``.
     threat_model : str
