@@ -164,18 +164,23 @@ fn no_choice_opens_a_part_where_the_planner_sees_no_way() {
     assert!(safe >= 20, "{safe} are not many");
 }
 
-/// n · Pr[Hyp(L-1, A, k) ≥ 2t-k], and the placings of section 5 that split a ring, over all.
-fn bounds([members, corrupted, degree, threshold]: [u32; 4]) -> [f64; 2] {
-    let [l, a, k, t] = [members, corrupted, degree, threshold].map(u64::from);
-    let (h, r) = (k / 2, t - k / 2);
-    let alone: f64 = (2 * t - k..=k.min(a))
-        .map(|v| choose(a, v) * choose(l - 1 - a, k - v) / choose(l - 1, k))
-        .sum();
-    let colluders_at = |of: u64, at: u64| if a < at { 0.0 } else { choose(l - of, a - at) };
-    let inside = choose(h - 1, r - 1);
-    let pairs = (l - k - 1) as f64 / 2.0 * inside * colluders_at(k + 2, 2 * r);
-    let beside: f64 = (r..=h).map(|j| choose(h, j) * colluders_at(k + 1, r + j)).sum();
-    [(l - a) as f64 * alone, l as f64 * inside * (pairs + beside) / choose(l, a)]
+/// (L-A) · Pr[Hyp(L-1, A, k) ≥ 2t-k], and the placings of section 5 that split a ring, over all.
+fn bounds(case: [u32; 4]) -> [f64; 2] {
+    let [members, corrupted, degree, threshold] = case.map(u64::from);
+    let honest = members - corrupted;
+    let around = |v| choose(corrupted, v) * choose(honest - 1, degree - v);
+    let alone: f64 = (2 * threshold - degree..=degree.min(corrupted)).map(around).sum();
+    let (window, crowd) = (degree / 2, threshold - degree / 2);
+    // Of so many places so many are colluders'; the others are anywhere else.
+    let others = |places, of_them| {
+        corrupted.checked_sub(of_them).map_or(0.0, |left| choose(members - places, left))
+    };
+    let inside = choose(window - 1, crowd - 1);
+    let pairs = (members - degree - 1) as f64 / 2.0 * inside * others(degree + 2, 2 * crowd);
+    let beside = |j| choose(window, j) * others(degree + 1, crowd + j);
+    let beside: f64 = (crowd..=window).map(beside).sum();
+    let split = members as f64 * inside * (pairs + beside);
+    [honest as f64 * alone / choose(members - 1, degree), split / choose(members, corrupted)]
 }
 
 fn choose(n: u64, k: u64) -> f64 {

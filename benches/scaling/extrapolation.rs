@@ -33,7 +33,7 @@ impl<'a> Extrapolation<'a> {
     pub(super) fn section(&self) -> String {
         let Case { clients, degree, threshold, dimension, dropped, .. } = self.shards.round;
         format!(
-            "## {} clients × {} parameters\n\nThe planner gives k = {degree} and t = {threshold}; {} drop out after they shared their \
+            "## {} clients × {} parameters\n\nThe planner gave k = {degree} and t = {threshold}; {} drop out after they shared their \
             keys. 32 bits leave room for {} levels, which is enough where so many are averaged. What follows is multiplication, the \
             fitted costs above times the formulas, in core-hours of this machine:\n\n{}\n{}\n\
             ### Held against two shards\n\nUnmasking is separable by lanes, and recovery by clients. So one of each was really done, on one \

@@ -5,22 +5,26 @@
 use super::*;
 
 pub(super) fn sparse(of: &Assumptions) -> Option<(u32, u32, u32)> {
-    let (n, a, d) = (of.cohort_size, of.corrupted_clients(), of.dropped_clients());
+    let (n, corrupted, dropped) = (of.cohort_size, of.corrupted_clients(), of.dropped_clients());
     let trials = u128::from(of.rounds);
     let bits = of.security_bits + of.search_bits + 1;
-    let degrees = (2..n - 1).step_by(2).filter(|_| a + d + 2 <= n);
-    degrees.filter(|&k| of.threat_model == ActiveServer || connected(of, a + d, k)).find_map(|k| {
-        let others = n - d - 1;
-        let t1 = most(others, a, k.min(others), trials * u128::from(n), bits);
-        let t2 = k - most(n - 1, d, k, u128::from(n), of.correctness_bits);
-        let members = (n - d).max(k + 2);
-        let active = |&t: &u32| {
-            let whole = || split(members, a, k, t) * trials <= choose(members, a) >> bits;
-            of.threat_model != ActiveServer || (2 * t > k + t1 && whole())
-        };
-        let least = (2..=t2).filter(|&t| t > t1).find(active)?;
-        Some((k, least, t2))
-    })
+    let degrees = (2..n - 1).step_by(2).filter(|_| corrupted + dropped + 2 <= n);
+    degrees
+        .filter(|&k| of.threat_model == ActiveServer || connected(of, corrupted + dropped, k))
+        .find_map(|k| {
+            let others = n - dropped - 1;
+            let t1 = most(others, corrupted, k.min(others), trials * u128::from(n), bits);
+            let t2 = k - most(n - 1, dropped, k, u128::from(n), of.correctness_bits);
+            let members = (n - dropped).max(k + 2);
+            let active = |&t: &u32| {
+                let whole = || {
+                    split(members, corrupted, k, t) * trials <= choose(members, corrupted) >> bits
+                };
+                of.threat_model != ActiveServer || (2 * t > k + t1 && whole())
+            };
+            let least = (2..=t2).filter(|&t| t > t1).find(active)?;
+            Some((k, least, t2))
+        })
 }
 
 /// n(n-k-1)/2 · C(lost, k) / C(n, k) < 2^-(σ+g+1)/R, multiplied out.
@@ -44,16 +48,18 @@ fn most(n: u32, marked: u32, k: u32, trials: u128, bits: u32) -> u32 {
 
 /// Placings of colluders, of all C(members, corrupted), that the bound on a split counts: two runs
 /// of crowded windows that start, or one that starts beside another crowded window.
-pub(super) fn split(members: u32, corrupted: u32, k: u32, t: u32) -> u128 {
-    let (h, r) = (k / 2, t - k / 2);
+pub(super) fn split(members: u32, corrupted: u32, degree: u32, threshold: u32) -> u128 {
+    let (h, r) = (degree / 2, threshold - degree / 2);
     let Some(left) = corrupted.checked_sub(2 * r) else { return 0 };
     let inside = choose(h - 1, r - 1);
-    let pairs = u128::from(members * (members - k - 1) / 2);
+    let pairs = u128::from(members * (members - degree - 1) / 2);
     let crowded = |j| {
-        choose(h, j) * corrupted.checked_sub(r + j).map_or(0, |left| choose(members - k - 1, left))
+        choose(h, j)
+            * corrupted.checked_sub(r + j).map_or(0, |left| choose(members - degree - 1, left))
     };
     let beside: u128 = (r..=h).map(crowded).sum();
-    pairs * inside * inside * choose(members - k - 2, left) + u128::from(members) * inside * beside
+    pairs * inside * inside * choose(members - degree - 2, left)
+        + u128::from(members) * inside * beside
 }
 
 pub(super) fn choose(n: u32, k: u32) -> u128 {
