@@ -12,6 +12,6 @@ try:
 except ImportError:
     from flwr.server import Grid
 
-from flwr.common.constant import ErrorCode, MessageTypeLegacy
+from flwr.common.constant import ErrorCode, MessageTypeLegacy, SType
 
-__all__ = ["ErrorCode", "Grid", "MessageTypeLegacy", "recorddict_compat"]
+__all__ = ["ErrorCode", "Grid", "MessageTypeLegacy", "SType", "recorddict_compat"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeVar
 
-from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from .errors import NotAgreed
 
@@ -29,6 +30,8 @@ BYTES = "secagg.bytes"
 TERMS = "terms"
 """In it, in the setup alone: the encoded terms."""
 
+Kind = TypeVar("Kind", ArrayRecord, ConfigRecord, MetricRecord)
+
 LOG = logging.getLogger("flwr")
 """Flower's own log."""
 
@@ -50,7 +53,7 @@ def unwrap(content: RecordDict) -> bytes:
     NotAgreed
         If there is none.
     """
-    record, long = content.config_records.get(RECORD), content.array_records.get(LONG_RECORD)
+    record, long = of_kind(ConfigRecord, content).get(RECORD), of_kind(ArrayRecord, content).get(LONG_RECORD)
     message = record.get(MESSAGE) if record else None
     if message is None and long and MESSAGE in long:
         message = long[MESSAGE].data
@@ -60,6 +63,15 @@ def unwrap(content: RecordDict) -> bytes:
             "mods, or another mod or the grid took it out"
         )
     return message
+
+
+def of_kind(kind: type[Kind], content: RecordDict) -> dict[str, Kind]:
+    """The records of one kind in a content, by name.
+
+    Flower's views (`RecordDict.array_records`) are cycles: once looked at, a content keeps its arrays until the garbage
+    collector comes, which with few and large ones is late.
+    """
+    return {name: record for name, record in content.items() if isinstance(record, kind)}
 
 
 def bytes_of(record: ConfigRecord, name: str) -> bytes:

@@ -12,7 +12,9 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, RecordDict
 from numpy.typing import NDArray
 
+from ._records import of_kind
 from .errors import BadArrays
+from .npy import in_place
 from .ranges import Key, Ranges, bound_of, factor, idle, is_skipped
 
 Numbers: TypeAlias = NDArray[Any]
@@ -229,7 +231,7 @@ def stand_ins(record: ArrayRecord) -> ArrayRecord:
 def hash_of(content: RecordDict) -> str:
     """The SHA-256 of the names and serialized arrays in a content, in hexadecimal digits."""
     sha256 = hashlib.sha256(b"secagg flower arrays")
-    for record_name, record in content.array_records.items():
+    for record_name, record in of_kind(ArrayRecord, content).items():
         for name, array in record.items():
             for part in (record_name.encode(), name.encode(), array.data):
                 sha256.update(len(part).to_bytes(8, "little"))
@@ -240,7 +242,7 @@ def hash_of(content: RecordDict) -> str:
 def _read(array: Array) -> tuple[Numbers, str]:
     """An array, and why it has no mean: nothing if it has one."""
     try:
-        numbers = array.numpy()
+        numbers = in_place(array)
     except (TypeError, ValueError) as error:
         return np.zeros(()), f"cannot be read by numpy ({error})"
     if numbers.dtype.kind not in "fiub" or (numbers.dtype.kind == "f" and numbers.dtype.itemsize > 8):
@@ -268,7 +270,7 @@ def _as_floats(array: Array) -> Array:
 def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
     if array.dtype == str(dtype):
         return array
-    numbers = array.numpy()
+    numbers = in_place(array)
     if numbers.dtype == dtype or not np.isfinite(numbers).all():
         return array
     return Array(_cast(numbers, dtype))

@@ -9,6 +9,7 @@ from flwr.app import ConfigRecord, Context
 
 from secagg import Client, Params, StateKey
 
+from ._records import of_kind
 from .errors import NotAgreed
 from .terms import Terms
 
@@ -37,7 +38,7 @@ class Memory:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._record = context.state.config_records.get(STATE) or ConfigRecord()
+        self._record = of_kind(ConfigRecord, context.state).get(STATE) or ConfigRecord()
 
     @property
     def has_trained(self) -> bool:
@@ -95,7 +96,7 @@ class Memory:
 
     def put_back(self) -> None:
         """Writes the record again, where an app has replaced or cleared the context's state."""
-        if self._record and self._context.state.config_records.get(STATE) is not self._record:
+        if self._record and self._context.state.get(STATE) is not self._record:
             self._write(self._record)
 
     def note_training(self) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 
 from secagg import Client, Policy, SecaggError, Stale, StateKey
 
 from . import keys
 from ._flwr import ErrorCode, MessageTypeLegacy
-from ._records import LOG, RECORD, TERMS, bytes_of, unwrap, without_record, wrap
+from ._records import LOG, RECORD, TERMS, bytes_of, of_kind, unwrap, without_record, wrap
 from .errors import NotAgreed, PlainMessage
 from .layout import hash_of
 from .memory import Memory
@@ -73,7 +73,7 @@ class SecAggMod:
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles one message, as Flower calls a mod."""
         try:
-            if message.has_content() and RECORD in message.content.config_records:
+            if message.has_content() and RECORD in of_kind(ConfigRecord, message.content):
                 return self._take_part(message, context, call_next)
             return self._guard(message, context, call_next)
         except SecaggError as error:
@@ -84,7 +84,7 @@ class SecAggMod:
 
     def _take_part(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         memory = Memory(context)
-        record = message.content.config_records[RECORD]
+        record = of_kind(ConfigRecord, message.content)[RECORD]
         request = unwrap(message.content)
         message.content = without_record(message.content)
         try:
@@ -136,7 +136,7 @@ class SecAggMod:
             )
         reply = call_next(message, context)
         memory.put_back()
-        if reply.has_content() and reply.content.array_records and not is_parameters:
+        if reply.has_content() and of_kind(ArrayRecord, reply.content) and not is_parameters:
             raise PlainMessage(f"the reply to {category!r} holds arrays, which are this client's own")
         return reply
 

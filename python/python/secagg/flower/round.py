@@ -23,7 +23,7 @@ from secagg import (
 
 from . import errors
 from ._flwr import Grid
-from ._records import LOG, unwrap, wrap
+from ._records import LOG, of_kind, unwrap, wrap
 from .errors import BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
 from .precision import advice
@@ -229,8 +229,8 @@ class Round:
             raise BadArrays("nodes are sent arrays of different names, types or shapes, or in another order")
 
     def _distinct(self) -> Iterable[RecordDict]:
-        """The contents, once where they share their records."""
-        return {tuple(map(id, content.values())): content for content in self.contents.values()}.values()
+        """The contents, once where they share the bytes of their arrays, though the records be each node's own."""
+        return {_arrays_of(content): content for content in self.contents.values()}.values()
 
     # --- One stage over a grid ---------------------------------------------------------------------
 
@@ -254,6 +254,7 @@ class Round:
                 self._fail(asked, self._reason(asked, reply))
             else:
                 self._receive(reply, report)
+            del reply  # Or it is held until the next one is there.
             if self.is_training and self._has_enough(report):
                 break
         for node in self.server.waiting_for:
@@ -362,6 +363,15 @@ class Round:
             )  # fmt: skip
         for holder, owner in result.false_shares:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
+
+
+def _arrays_of(content: RecordDict) -> tuple[tuple[str, str, str, int], ...]:
+    """The arrays of a content by name, type and the identity of their bytes."""
+    return tuple(
+        (record, name, array.stype, id(array.data))
+        for record, arrays in of_kind(ArrayRecord, content).items()
+        for name, array in arrays.items()
+    )
 
 
 def _replies(grid: Grid, messages: list[Message], timeout: float | None) -> Iterator[tuple[int, Message]]:

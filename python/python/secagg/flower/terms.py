@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 
-from flwr.app import RecordDict
+from flwr.app import ArrayRecord, RecordDict
 
+from ._records import of_kind
 from .errors import NotAgreed
 from .layout import Layout
 from .ranges import Ranges
@@ -55,7 +56,8 @@ class Terms:
         BadArrays
             As `Layout.of`.
         """
-        return Layout.of(content.array_records, self.skip, self.ranges) if self.has_arrays else Layout(())
+        arrays = of_kind(ArrayRecord, content)
+        return Layout.of(arrays, self.skip, self.ranges) if self.has_arrays else Layout(())
 
     def encode(self) -> bytes:
         """The terms as bytes: equal terms give equal bytes."""

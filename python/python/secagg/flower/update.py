@@ -8,11 +8,11 @@ from math import ceil, floor, inf, isfinite, log10
 from typing import Any, TypeVar
 
 import numpy as np
-from flwr.app import RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from secagg import BadUpdate, Client, Params
 
-from ._records import LOG
+from ._records import LOG, of_kind
 from .errors import BadArrays, BadReply, TooHeavy
 from .layout import Layout, Numbers, Records
 from .ranges import factor
@@ -43,26 +43,27 @@ class Update:
         BadReply
             If there is no weight, or not one record of arrays.
         """
-        if f"{LEGACY}.status" in content.config_records:
+        if f"{LEGACY}.status" in content:
             return cls._of_fitres(content)
-        metrics = _only(content.metric_records, "MetricRecord")
+        metrics = _only(of_kind(MetricRecord, content), "MetricRecord")
         weight = metrics.get(terms.weighted_by, 0.0 if terms.uniform_weights else None)
         if not isinstance(weight, (int, float)):
             raise BadReply(
                 f"the MetricRecord of the reply has no number {terms.weighted_by!r}, by which updates are weighted"
             )
-        return cls(float(weight), content.array_records if terms.has_arrays else {}, metrics)
+        return cls(float(weight), of_kind(ArrayRecord, content) if terms.has_arrays else {}, metrics)
 
     @classmethod
     def _of_fitres(cls, content: RecordDict) -> Update:
-        status = content.config_records[f"{LEGACY}.status"]
+        configs = of_kind(ConfigRecord, content)
+        status = configs[f"{LEGACY}.status"]
         if status["code"] != 0:
             raise BadReply("the client's fit has not succeeded, by its own status")
-        weight = content.metric_records[f"{LEGACY}.num_examples"]["num_examples"]
+        weight = of_kind(MetricRecord, content)[f"{LEGACY}.num_examples"]["num_examples"]
         if isinstance(weight, list):
             raise BadReply("the number of examples is a list")
-        arrays = content.array_records[f"{LEGACY}.parameters"]
-        return cls(float(weight), {"": arrays}, content.config_records[f"{LEGACY}.metrics"])
+        arrays = of_kind(ArrayRecord, content)[f"{LEGACY}.parameters"]
+        return cls(float(weight), {"": arrays}, configs[f"{LEGACY}.metrics"])
 
     def warn_of_dropped(self, terms: Terms) -> None:
         """Names the metrics that the server does not average, and so never sees."""
