@@ -84,6 +84,11 @@ pub struct FileFleet {
 }
 
 impl FileFleet {
+    /// The largest weight of any client.
+    pub fn largest_weight(&self) -> f64 {
+        self.weights.iter().copied().fold(0.0, f64::max)
+    }
+
     /// Reads every file once, so that a bad one is found before any client has started.
     ///
     /// `weights` has one weight for each file, tensors that `skip` matches are not averaged, and elements beyond

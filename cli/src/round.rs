@@ -63,6 +63,9 @@ pub struct RoundArgs {
     run: RunArgs,
 }
 
+/// How many times the largest weight of a table the largest that is allowed may be without a warning.
+const FAR: f64 = 10.0;
+
 impl RoundArgs {
     /// Runs the command and gives its report.
     ///
@@ -194,7 +197,8 @@ impl RoundArgs {
             }
             _ => None,
         };
-        let report = Report::new(fleet, params, finished, checked);
+        let mut report = Report::new(fleet, params, finished, checked);
+        report.warnings.extend(weight_warning(fleet.largest_weight(), params));
         self.run.write_report(&report)?;
         Ok(report)
     }
@@ -208,4 +212,16 @@ impl RoundArgs {
             None => files::rounded(fleet.layout(), mean),
         }
     }
+}
+
+/// A largest weight far above what clients have costs precision, and bounds what one client that lies can do less.
+fn weight_warning(largest: f64, params: &Params) -> Option<String> {
+    let max_weight = params.quantizer().max_weight();
+    (largest > 0.0 && largest * FAR <= max_weight).then(|| {
+        format!(
+            "weights reach {largest}, and --max-weight is {max_weight}: --max-weight {largest} is {:.0} times as \
+             precise, and leaves a client that lies less room",
+            max_weight / largest
+        )
+    })
 }

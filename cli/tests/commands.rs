@@ -267,3 +267,41 @@ fn memory_does_not_grow_with_clients_times_parameters() {
     };
     assert!(many < few + 30_000_000, "{few} bytes with 8 clients, {many} with 40");
 }
+
+/// The digits' weights reach 134.
+#[test]
+fn a_max_weight_far_above_the_weights_is_warned_of() {
+    let warnings = |max_weight: &str| {
+        let (report, _) = report(digits_round().args(["--max-weight", max_weight]));
+        report["warnings"].to_string()
+    };
+    assert!(!warnings("1000").contains("times as precise"));
+    let warned = warnings("2000");
+    assert!(warned.contains("--max-weight 134 is 15 times as precise"), "{warned}");
+}
+
+/// The mean of 0, 1, 2 and 3 with weights of 1: exact enough, worth a warning, and noise.
+#[test]
+fn the_bound_is_said_warned_of_and_enforced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = folder.path().join("one.csv");
+    let rows: String = (0..24).map(|client| format!("client_{client:02},1\n")).collect();
+    std::fs::write(&table, format!("client,weight\n{rows}")).expect("a table");
+    let round = |max_weight: &str| {
+        let mut round = secagg("round");
+        round.args(digits()).arg("--weights").arg(&table).args(["--max-weight", max_weight]);
+        round
+    };
+    let (precise, _) = report(&mut round("9"));
+    assert!(precise["error_bound"].as_f64().expect("a bound") < 1e-5);
+    assert_eq!(precise["warnings"].to_string(), "[]");
+    let (warned, _) = report(&mut round("1e6"));
+    let bound = warned["error_bound"].as_f64().expect("a bound");
+    assert!((0.08..8.0).contains(&bound), "{bound}");
+    assert!(warned["warnings"].to_string().contains("lower --max-weight to"), "{warned}");
+    let output = round("1e8").arg("--json").output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let noise: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(noise["outcome"], "failed");
+    assert!(noise["reason"].to_string().contains("set --modulus-range to 2^"), "{noise}");
+}
