@@ -131,7 +131,8 @@ fn specified<F: Real>(
         (z + (2_f64.powi(52) + zero)) as u64 - (1 << 52)
     };
     let (s, largest) = scale(quantizer);
-    let weight_lane = round(weight * s, 0.0, largest, 0.0);
+    let k = (weight * s).round_ties_even();
+    let weight_lane = round(weight * s - k, -k, largest - k, k);
     let reach = level * (weight_lane as f64 / s / w_max);
     let a = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
     let element = |x: &F| round((x.to_f64() * a).max(-reach).min(reach), -level, level, level);

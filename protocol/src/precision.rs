@@ -48,7 +48,8 @@ impl Imprecise {
             format!("its largest element is {}", Short(largest))
         };
         let remedies = self.remedies(spelled).join(", or ");
-        format!("elements of the mean may be off by {bound}, where {beside}: {remedies}")
+        let colon = if remedies.is_empty() { "" } else { ": " };
+        format!("elements of the mean may be off by {bound}, where {beside}{colon}{remedies}")
     }
 
     fn remedies(&self, spelled: impl Fn(&'static str) -> String) -> Vec<String> {
@@ -134,7 +135,7 @@ impl<'a> Precision<'a> {
         let (error_bound, quantizer) = (self.error_bound(), self.params.quantizer());
         let clipping_range = quantizer.clipping_range();
         let of_range = OF_CLIPPING_RANGE * clipping_range;
-        // A mean of nothing but zeros is exact.
+        // Zeros may be exact, and most often are.
         let of_largest = if self.largest > 0.0 { OF_LARGEST * self.largest } else { f64::INFINITY };
         let limit = of_range.min(of_largest);
         (error_bound >= limit).then(|| Imprecise {

@@ -18,8 +18,8 @@
 //!
 //! **A vector** of `m` elements becomes `m + 2` lanes.
 //!
-//! - Lane 0 is the weight `w`: `round(w · s, 0, largest weight lane, 0)`. The weight that counts from here on is
-//!   `ŵ = lane 0 / s`.
+//! - Lane 0 is the weight `w`: `round(w · s - k, -k, largest weight lane - k, k)`, where `k` is `w · s` rounded to the
+//!   nearest whole number, ties to even. So whole lanes are exact. The weight that counts from here on is `ŵ = lane 0 / s`.
 //! - Lane `1 + i` is element `x` of index `i`: `round(min(max(x · a, -A), A), -L, L, L)`, with `A = L · (ŵ / w_max)`, and
 //!   `a = A / c`, or the next larger binary64 where `c · a` is below `A`.
 //! - Lane `m + 1` is 1 if the client clipped, which is if `|x| > c` for an element, and 0 otherwise.
@@ -241,20 +241,28 @@ impl Quantizer {
         let rounding = Key::new(prg, rounding);
         let mut word = [0; 4];
         with_kernel!(backend, kernel => kernel.expand(&rounding, 0, &mut word));
-        let weight_lane = {
-            let value = weight * self.weight_scale * LANE;
-            pass::round(value, u32::from_le_bytes(word), 0.0, self.max_weight_lane * LANE, 0.0)
-        };
+        let weight_lane = self.weight_lane(weight, u32::from_le_bytes(word));
         Ok(QuantizePass { scale: self.scale(weight_lane), weight_lane, rounding, update })
+    }
+
+    /// The whole part is kept from rounding, so that whole lanes are exact whatever their number.
+    fn weight_lane(&self, weight: f64, word: u32) -> u64 {
+        const TWO_52: f64 = (1_u64 << 52) as f64;
+        let lanes = weight * self.weight_scale;
+        let whole = (lanes + TWO_52) - TWO_52;
+        let low = -whole * LANE;
+        let high = (self.max_weight_lane - whole) * LANE;
+        pass::round((lanes - whole) * LANE, word, low, high, whole * LANE)
     }
 
     fn scale(&self, weight_lane: u64) -> Scale {
         let weight = weight_lane as f64 / self.weight_scale;
         let reach = self.zero() * (weight / self.max_weight);
         let factor = reach / self.clipping_range;
-        // An element of c reaches A, where rounding has made the quotient too small.
-        let short = self.clipping_range * factor < reach;
-        let factor = if short { factor.next_up() } else { factor };
+        // An element of c reaches A, where rounding has made the quotient too small. The weight is secret, so there is no
+        // branch: the next larger number has the next bits, since the quotient is finite, and above zero where it is short.
+        let short = u64::from(self.clipping_range * factor < reach);
+        let factor = f64::from_bits(factor.to_bits() + short);
         Scale {
             clipping_range: self.clipping_range,
             factor: factor * LANE,

@@ -47,8 +47,9 @@ fn specified(c: f64, q: u64, w_max: f64, words: &[u32], weight: f64, update: &[f
     let s = 2.0 * zero / w_max;
     let whole = s >= 1.0 && w_max.fract() == 0.0;
     let s = if whole { s.floor() } else { s };
-    let weight_lane =
-        round(weight * s, words[0], 0.0, if whole { w_max * s } else { 2.0 * zero }, 0.0);
+    let top = if whole { w_max * s } else { 2.0 * zero };
+    let k = (weight * s).round_ties_even();
+    let weight_lane = round(weight * s - k, words[0], -k, top - k, k);
     let reach = zero * (weight_lane as f64 / s / w_max);
     let a = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
     let element =
@@ -225,6 +226,22 @@ fn whole_weights_are_exact_at_the_defaults() {
     }
     assert!(usual().weight_is_exact(0.5)); // 2097 lanes
     assert!(!quantizer(8.0, 100, 1000.0).weight_is_exact(1.0)); // a tenth of a lane
+}
+
+/// Above 2^20 lanes the sum of a lane and the random word would itself be rounded, now and then to the next one.
+#[test]
+fn whole_lanes_of_weight_are_exact_at_every_range() {
+    for q in [1 << 22, 1 << 40, MAX_QUANTIZATION_RANGE] {
+        let (quantizer, mut rng) = (quantizer(8.0, q, 1.0), rng(q));
+        for number in 0..500 {
+            let lane = rng.next_u64() % q / 2;
+            let weight = lane as f64 / quantizer.weight_scale();
+            if quantizer.weight_is_exact(weight) {
+                let lanes = quantize::<u64>(&quantizer, &seed(number as u8), weight, &[] as &[f64]);
+                assert_eq!(lanes[0], (weight * quantizer.weight_scale()) as u64, "{q} {lane}");
+            }
+        }
+    }
 }
 
 /// By Hoeffding's inequality the mean of N independent roundings misses its expectation by more than

@@ -26,7 +26,9 @@ class Quantizer:
         noise = _noise(prg, rounding_seed, 1 + len(update))
         if not all(math.isfinite(x) for x in update):
             raise ValueError("NonFinite")
-        lane0 = _round(weight * self.s, noise[0], 0.0, self.top_w, 0)
+        lanes = weight * self.s
+        whole = float(round(lanes))  # ties to even
+        lane0 = _round(lanes - whole, noise[0], -whole, self.top_w - whole, int(whole))
         zero = float(self.zero)
         reach = zero * (lane0 / self.s / self.w_max)
         a = reach / self.c
