@@ -1,5 +1,5 @@
-//! Masks that come off while answers arrive, where some who answer lie: a lie costs hardly more than itself, whoever
-//! tells it, and when.
+//! Masks that come off while answers arrive, where some who answer lie: a lie costs hardly more
+//! than itself, whoever tells it, and when.
 
 use std::collections::BTreeSet;
 
@@ -94,7 +94,8 @@ fn sparse() -> Cohort {
     Cohort::secagg_plus(100, 40).threshold(0.6).dimension(10)
 }
 
-/// A lie costs a tenth of the masks that come off early at most. Ten clients vanish. Gives who is named.
+/// A lie costs a tenth of the masks that come off early at most. Ten clients vanish. Gives who is
+/// named.
 fn named(cohort: fn() -> Cohort, lie: impl Fn(&mut Answers)) -> Vec<u64> {
     let (without, honest) = play(&cohort(), 10, |_| {});
     let (with, aggregate) = play(&cohort(), 10, lie);

@@ -15,11 +15,12 @@ use crate::{
 /// Lanes that one thread unpacks at a time.
 const TILE: usize = Stripes::LANES;
 
-/// Up to so many lanes a masked vector is added by the thread that calls: that takes less time than to wake another.
+/// Up to so many lanes a masked vector is added by the thread that calls: that takes less time than
+/// to wake another.
 pub(crate) const ALONE: usize = 8 * TILE;
 
-/// The sum of masked vectors: one vector of lanes, however many are added. A lane is the smallest word that holds the
-/// modulus.
+/// The sum of masked vectors: one vector of lanes, however many are added. A lane is the smallest
+/// word that holds the modulus.
 ///
 /// `Debug` shows the modulus and the length, not the sum.
 #[derive(Clone)]
@@ -28,7 +29,8 @@ pub struct Accumulator {
     lanes: Lanes,
 }
 
-/// What a sum says: the weighted mean of the updates, the sum of their weights, and how many clients clipped.
+/// What a sum says: the weighted mean of the updates, the sum of their weights, and how many
+/// clients clipped.
 #[derive(Clone, PartialEq, Debug)]
 pub struct WeightedMean<F> {
     /// The weighted mean, element by element.
@@ -58,8 +60,8 @@ macro_rules! with_lanes {
 }
 
 impl Accumulator {
-    /// A vector of `lanes` zeros. An update of m elements takes m + 2 lanes: its weight comes first, and last whether the
-    /// client clipped.
+    /// A vector of `lanes` zeros. An update of m elements takes m + 2 lanes: its weight comes
+    /// first, and last whether the client clipped.
     pub fn new(modulus: Modulus, lanes: usize) -> Self {
         let lanes = match modulus.width() {
             ..=16 => Lanes::U16(vec![0; lanes]),
@@ -92,8 +94,9 @@ impl Accumulator {
         with_lanes!(&self.lanes, lanes => lanes[lane].to_u64()) & self.modulus.max_value()
     }
 
-    /// Unpacks a masked vector and adds it, in one pass, allocating nothing. Long vectors are spread over the threads of the
-    /// current rayon pool; short ones are added before another thread would be awake.
+    /// Unpacks a masked vector and adds it, in one pass, allocating nothing. Long vectors are
+    /// spread over the threads of the current rayon pool; short ones are added before another
+    /// thread would be awake.
     ///
     /// # Errors
     /// [`PackError::Length`] and [`PackError::NonZeroPadding`]; the sum is then as it was.
@@ -120,8 +123,9 @@ impl Accumulator {
         })
     }
 
-    /// Packs the sum behind what `out` already holds: a vector that [`add_packed`](Self::add_packed) reads, so that a
-    /// sum can be stored, or gathered from several machines.
+    /// Packs the sum behind what `out` already holds: a vector that
+    /// [`add_packed`](Self::add_packed) reads, so that a sum can be stored, or gathered from
+    /// several machines.
     pub fn append_packed(&self, backend: Backend, out: &mut Vec<u8>) {
         let start = out.len();
         out.resize(start + self.modulus.packed_len(self.len()), 0);
@@ -140,7 +144,8 @@ impl Accumulator {
         self.apply_range(backend, plan, 0..self.len())
     }
 
-    /// Applies all masks of a plan to some of the lanes. Ranges may be done in any order, by any thread.
+    /// Applies all masks of a plan to some of the lanes. Ranges may be done in any order, by any
+    /// thread.
     ///
     /// # Errors
     /// [`KeystreamLimit`] if the range is longer than a mask; the sum is then as it was.
@@ -159,8 +164,8 @@ impl Accumulator {
     /// The weighted mean of the `clients` updates whose vectors were added, once all masks are off.
     ///
     /// # Errors
-    /// [`DequantizeError`] if there is no mean, or if the sum is not one that so many honest clients can make: an error
-    /// rather than a wrong model.
+    /// [`DequantizeError`] if there is no mean, or if the sum is not one that so many honest
+    /// clients can make: an error rather than a wrong model.
     pub fn dequantize<F: Real>(
         &self,
         backend: Backend,

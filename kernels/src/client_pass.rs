@@ -13,14 +13,15 @@ use crate::{
     SumOverflow, pack,
 };
 
-/// Bytes of lanes that one thread works on at a time: all stages of a tile fit in the first cache. A multiple of 8 lanes,
-/// so that tiles begin on whole bytes at every width; and what AEGIS makes from one state.
+/// Bytes of lanes that one thread works on at a time: all stages of a tile fit in the first cache.
+/// A multiple of 8 lanes, so that tiles begin on whole bytes at every width; and what AEGIS makes
+/// from one state.
 const TILE_BYTES: usize = 16 << 10;
 
 /// Everything that turns an update into a masked vector.
 ///
-/// The output is the same, bit for bit, for any number of threads. Beside it the pass needs one tile per
-/// thread, which is wiped.
+/// The output is the same, bit for bit, for any number of threads. Beside it the pass needs one
+/// tile per thread, which is wiped.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientPass<'a> {
     /// The instructions to use.
@@ -31,7 +32,8 @@ pub struct ClientPass<'a> {
     pub quantizer: &'a Quantizer,
     /// The masks to apply. Their generator also makes the rounding bits.
     pub plan: &'a MaskPlan,
-    /// The seed of the rounding bits: fresh for every vector, known to this client alone, and the seed of no mask.
+    /// The seed of the rounding bits: fresh for every vector, known to this client alone, and the
+    /// seed of no mask.
     pub rounding: &'a Seed,
 }
 
@@ -50,12 +52,13 @@ pub enum ClientPassError {
 }
 
 impl ClientPass<'_> {
-    /// Appends the masked vector of an update to `out`: the weight, the m elements and whether the client clipped,
-    /// quantized, masked and packed, [`packed_len(m + 2)`](Modulus::packed_len) bytes. Uses the threads of the current
-    /// rayon pool.
+    /// Appends the masked vector of an update to `out`: the weight, the m elements and whether the
+    /// client clipped, quantized, masked and packed, [`packed_len(m + 2)`](Modulus::packed_len)
+    /// bytes. Uses the threads of the current rayon pool.
     ///
     /// # Errors
-    /// [`ClientPassError`]; `out` is then as it was. Of several elements that are not finite, the first is named.
+    /// [`ClientPassError`]; `out` is then as it was. Of several elements that are not finite, the
+    /// first is named.
     pub fn masked_vector<F: Real>(
         &self,
         weight: f64,
@@ -100,13 +103,14 @@ impl ClientPass<'_> {
         if let Some(index) = append_tiles(self.backend, out, packed.into(), scratch, tile) {
             return Err(QuantizeError::NonFinite { index }.into());
         }
-        // All elements were seen before the last lane can say whether one was clipped; it holds its masks by then.
+        // All elements were seen before the last lane can say whether one was clipped; it holds its
+        // masks by then.
         pack::add_to_lane(self.modulus, lanes - 1, &mut out[start..], clipped.into_inner().into());
         Ok(())
     }
 
-    /// Quantizes, masks and packs one tile. Answers whether one of its elements was clipped, or the index of the first
-    /// that is not finite.
+    /// Quantizes, masks and packs one tile. Answers whether one of its elements was clipped, or the
+    /// index of the first that is not finite.
     fn tile<F: Real, L: Lane>(
         &self,
         quantize: &QuantizePass<'_, F>,

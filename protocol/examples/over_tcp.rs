@@ -1,8 +1,10 @@
-//! A server that listens on a socket and works on all cores. Eight clients connect; one hangs up in the middle.
+//! A server that listens on a socket and works on all cores. Eight clients connect; one hangs up in
+//! the middle.
 //!
-//! Each client has a thread that reads its answer and hands it over, which does the server's work on it: so one client that
-//! says nothing holds up nobody but itself, and only until the deadline. Strangers hold up nobody at all. A server of many
-//! thousands would rather wait for all sockets at once, and hand whole answers to as many threads as it has cores.
+//! Each client has a thread that reads its answer and hands it over, which does the server's work
+//! on it: so one client that says nothing holds up nobody but itself, and only until the deadline.
+//! Strangers hold up nobody at all. A server of many thousands would rather wait for all sockets at
+//! once, and hand whole answers to as many threads as it has cores.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -80,8 +82,8 @@ struct Server {
 }
 
 impl Server {
-    /// Waits for the cohort, but not for ever. A real server checks here who is at the other end: this one believes
-    /// whoever is the first to give a client's id.
+    /// Waits for the cohort, but not for ever. A real server checks here who is at the other end:
+    /// this one believes whoever is the first to give a client's id.
     fn accept(listener: &TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (mut connections, mut strangers) = (BTreeMap::new(), VecDeque::new());
@@ -137,7 +139,8 @@ impl Driver for Server {
         receive: &Receive<'_>,
     ) -> io::Result<()> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        // Whoever cannot be reached, or does not answer, is gone: connections are taken out, and put back after an answer.
+        // Whoever cannot be reached, or does not answer, is gone: connections are taken out, and
+        // put back after an answer.
         let answered = Mutex::new(BTreeMap::new());
         let ask = |client, message: &[u8], stream: TcpStream| {
             let answer = write(&stream, message).and_then(|()| read(&stream, deadline));

@@ -14,14 +14,15 @@ const OF_LARGEST: f64 = 0.1;
 
 /// A mean whose error may be large beside the clipping range, or beside the mean itself.
 ///
-/// The server knows the bound, since it knows the total weight; it does not know the clients' weights and
-/// elements one by one. Hence the two conditions under which two of the remedies hold.
+/// The server knows the bound, since it knows the total weight; it does not know the clients'
+/// weights and elements one by one. Hence the two conditions under which two of the remedies hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Imprecise {
     /// Largest possible error of any element of the mean.
     pub error_bound: f64,
-    /// A bound below this would be worth no warning: 1 % of the clipping range, or 10 % of `largest` if that is less.
+    /// A bound below this would be worth no warning: 1 % of the clipping range, or 10 % of
+    /// `largest` if that is less.
     pub limit: f64,
     /// The sum of the survivors' weights, from which the bound follows.
     pub total_weight: f64,
@@ -91,7 +92,8 @@ impl Display for Short {
 
 fn two_digits(x: f64, round: impl Fn(f64) -> f64) -> f64 {
     let unit = 10_f64.powi(x.log10().floor() as i32 - 1);
-    // Written and read again: the product of a decimal fraction is not the number that prints shortly.
+    // Written and read again: the product of a decimal fraction is not the number that prints
+    // shortly.
     let shortest = format!("{:.1e}", round(x / unit) * unit);
     shortest.parse().unwrap_or(x)
 }

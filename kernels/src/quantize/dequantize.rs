@@ -45,7 +45,8 @@ impl Quantizer {
     }
 
     fn total_weight(&self, clients: u64, sum: u64) -> Result<f64, DequantizeError> {
-        // The largest weight lane is a whole number below 2^48, so the product of integers is exact.
+        // The largest weight lane is a whole number below 2^48, so the product of integers is
+        // exact.
         if u128::from(sum) > u128::from(clients) * self.max_weight_lane as u128 {
             return Err(DequantizeError::SumOutOfRange { lane: 0 });
         }
@@ -101,8 +102,8 @@ impl Unscale {
     fn offset(&self, sum: u64) -> f64 {
         const TWO_52: u64 = 1 << 52;
         if self.mask < TWO_52 {
-            // A whole number below 2^52 is the low bits of 2^52 plus itself. Unlike a conversion from 64-bit integers,
-            // this has vector instructions everywhere.
+            // A whole number below 2^52 is the low bits of 2^52 plus itself. Unlike a conversion
+            // from 64-bit integers, this has vector instructions everywhere.
             let sum = f64::from_bits((TWO_52 as f64).to_bits() | sum) - TWO_52 as f64;
             return sum - self.zero as f64;
         }

@@ -1,4 +1,5 @@
-//! What can be wrong with a quantizer, an update or a sum. No error holds an update's values or its weight.
+//! What can be wrong with a quantizer, an update or a sum. No error holds an update's values or its
+//! weight.
 
 use thiserror::Error;
 
@@ -48,7 +49,8 @@ pub enum QuantizeError {
         /// The index in the update of the first such element.
         index: usize,
     },
-    /// There is not one lane for the weight, one for each element, and one for whether the client clipped.
+    /// There is not one lane for the weight, one for each element, and one for whether the client
+    /// clipped.
     #[error(
         "{found} lanes where the weight, the elements and the mark of clipping take {expected}"
     )]
@@ -85,7 +87,8 @@ pub enum DequantizeError {
     /// The clipping range reaches beyond the largest number of the mean's float type.
     #[error("a mean within the clipping range may not be finite as f32: ask for f64")]
     NotRepresentable,
-    /// A lane is larger than honest clients of this total weight can make it: a mask was not removed, or a client lied.
+    /// A lane is larger than honest clients of this total weight can make it: a mask was not
+    /// removed, or a client lied.
     #[error("lane {lane} of the sum is outside of what the clients' weights allow")]
     SumOutOfRange {
         /// The first such lane; lane 0 is the weight, and the last counts the clients that clipped.

@@ -18,11 +18,12 @@ impl<F: Real> QuantizePass<'_, F> {
         self.update.len() + 2
     }
 
-    /// Quantizes the lanes from number `first_lane` on, and answers whether one of their elements was clipped. The last
-    /// lane of the vector, which says so of all elements, is left at 0.
+    /// Quantizes the lanes from number `first_lane` on, and answers whether one of their elements
+    /// was clipped. The last lane of the vector, which says so of all elements, is left at 0.
     ///
     /// # Errors
-    /// The index of the first element among them that is not finite; the lanes are then meaningless.
+    /// The index of the first element among them that is not finite; the lanes are then
+    /// meaningless.
     pub(crate) fn tile<L: Lane>(
         &self,
         backend: Backend,
@@ -75,20 +76,21 @@ impl Scale {
 /// What one lane is in the units of [`round`].
 pub(super) const LANE: f64 = (1_u64 << 32) as f64;
 
-/// Rounds stochastically to a whole number of lanes from `low` to `high`, and adds `zero`, a whole number of lanes that
-/// makes the result one from 0 to 2^52.
+/// Rounds stochastically to a whole number of lanes from `low` to `high`, and adds `zero`, a whole
+/// number of lanes that makes the result one from 0 to 2^52.
 ///
-/// All but the result count 2^-32 of a lane, so that the random word needs no scaling. A power of two changes no digit of
-/// a binary64 and no rounding, but of products near the smallest numbers, and those vanish beside the random word.
+/// All but the result count 2^-32 of a lane, so that the random word needs no scaling. A power of
+/// two changes no digit of a binary64 and no rounding, but of products near the smallest numbers,
+/// and those vanish beside the random word.
 ///
-/// The value is rounded where it is small, before `zero` is added: a value of 0 is moved by less than half a lane and
-/// comes back for certain, whatever the word.
+/// The value is rounded where it is small, before `zero` is added: a value of 0 is moved by less
+/// than half a lane and comes back for certain, whatever the word.
 #[inline(always)]
 pub(super) fn round(value: f64, word: u32, low: f64, high: f64, zero: f64) -> u64 {
     const TWO_52_LANES: f64 = LANE * (1_u64 << 52) as f64;
     let offset = f64::from(word as i32) + 0.5;
-    // At 2^52 the last bit of a binary64 counts ones, so adding it rounds and leaves the number in the low bits. A cast
-    // would saturate, which costs twenty times as much.
+    // At 2^52 the last bit of a binary64 counts ones, so adding it rounds and leaves the number in
+    // the low bits. A cast would saturate, which costs twenty times as much.
     (clamp(value + offset, low, high) + (TWO_52_LANES + zero)).to_bits() & ((1 << 52) - 1)
 }
 

@@ -51,8 +51,9 @@ macro_rules! staged {
     }};
 }
 
-/// Lengths: no element, a group of eight lanes, around one tile (16 KiB of lanes with the weight and the mark of clipping)
-/// and three. Some updates are clipped, so that the last lane is 1 behind its masks; others not.
+/// Lengths: no element, a group of eight lanes, around one tile (16 KiB of lanes with the weight
+/// and the mark of clipping) and three. Some updates are clipped, so that the last lane is 1 behind
+/// its masks; others not.
 #[test]
 fn the_pass_is_its_stages_one_after_another() {
     let quantizer = Quantizer::new(8.0, 1 << 8, 10.0).unwrap();
@@ -85,7 +86,8 @@ fn any_number_of_threads_gives_the_same_bytes() {
     assert_eq!(by(3), one);
 }
 
-/// Long enough (36 MiB) for stores that go past the cache; 33 bits, so that tiles are no whole number of lines.
+/// Long enough (36 MiB) for stores that go past the cache; 33 bits, so that tiles are no whole
+/// number of lines.
 #[test]
 fn a_vector_longer_than_the_caches_is_its_stages() {
     let quantizer = Quantizer::new(8.0, 1 << 8, 10.0).unwrap();

@@ -85,7 +85,8 @@ fn the_error_is_within_the_bound() {
     error_is_within_the_bound::<f64>(8.0, 100, 1000.0, 16, &[500.0, 1000.0, 250.5]); // less than one lane per unit
 }
 
-/// With q = 2^40 and many clients, 2n·L passes 2^63, where sums are no signed 64-bit numbers any more.
+/// With q = 2^40 and many clients, 2n·L passes 2^63, where sums are no signed 64-bit numbers any
+/// more.
 #[test]
 fn sums_near_2_to_the_64_are_exact() {
     let quantizer = Quantizer::new(1.0, 1 << 40, 1.0).unwrap();
@@ -143,7 +144,8 @@ fn sums_that_honest_clients_cannot_make_are_refused() {
     assert!(result([2000, 2000]).is_ok() && result([2000, 0]).is_ok());
     assert_eq!(result([2001, 1000]), Err(DequantizeError::SumOutOfRange { lane: 0 }));
     assert_eq!(result([2000, 2001]), Err(DequantizeError::SumOutOfRange { lane: 1 }));
-    // Half of the largest weight moves an element by half of the range, and the two roundings by less than 2.
+    // Half of the largest weight moves an element by half of the range, and the two roundings by
+    // less than 2.
     assert!(result([1000, 1501]).is_ok() && result([1000, 499]).is_ok());
     assert_eq!(result([1000, 1503]), Err(DequantizeError::SumOutOfRange { lane: 1 }));
     assert_eq!(result([1000, 497]), Err(DequantizeError::SumOutOfRange { lane: 1 }));
@@ -162,8 +164,8 @@ fn the_clients_that_clipped_are_counted_and_no_more_than_there_are() {
     assert_eq!(sum.dequantize::<f64>(Backend::detect(), &quantizer, 3).unwrap().clipped, 2);
 }
 
-/// Every mean of several settings: of zeros it is 0, of signs that agree it has that sign, it lies within the clipping
-/// range, and it is monotone within the bound.
+/// Every mean of several settings: of zeros it is 0, of signs that agree it has that sign, it lies
+/// within the clipping range, and it is monotone within the bound.
 #[test]
 fn a_mean_keeps_zeros_signs_order_and_range() {
     const M: usize = 600;

@@ -59,7 +59,8 @@ fn specified(c: f64, q: u64, w_max: f64, words: &[u32], weight: f64, update: &[f
     [weight_lane].into_iter().chain(elements).chain([clipped.into()]).collect()
 }
 
-/// Ranges at both ends and in between; weights with and without whole units; lengths around a block and a tile.
+/// Ranges at both ends and in between; weights with and without whole units; lengths around a block
+/// and a tile.
 #[test]
 fn lanes_are_those_of_the_specification() {
     let cases = [
@@ -105,8 +106,9 @@ fn words_and_floats_agree() {
     );
 }
 
-/// A full weight leaves nothing to chance at ±c, nor beyond, where elements are clipped. An even range gives up its
-/// odd top. Ranges c whose quotient with L is not exact in binary64 are among these.
+/// A full weight leaves nothing to chance at ±c, nor beyond, where elements are clipped. An even
+/// range gives up its odd top. Ranges c whose quotient with L is not exact in binary64 are among
+/// these.
 #[test]
 fn the_ends_of_the_range_are_the_ends_of_the_lanes() {
     for q in [7, 8, 255, 1 << 22, (1 << 47) + 1, MAX_QUANTIZATION_RANGE] {
@@ -122,8 +124,8 @@ fn the_ends_of_the_range_are_the_ends_of_the_lanes() {
     }
 }
 
-/// Ranges at both ends and in between, on both sides of 2^22, beyond which the sum of L and the random word would not
-/// be exact; weights from none to the largest.
+/// Ranges at both ends and in between, on both sides of 2^22, beyond which the sum of L and the
+/// random word would not be exact; weights from none to the largest.
 #[test]
 fn zero_is_a_level_whatever_the_weight() {
     for q in [7, 8, 1000, 1 << 22, 1 << 40, MAX_QUANTIZATION_RANGE] {
@@ -157,7 +159,8 @@ fn no_element_changes_its_sign() {
     }
 }
 
-/// The last lane, wherever the one element stands that is clipped: around a block, a register and a tile.
+/// The last lane, wherever the one element stands that is clipped: around a block, a register and a
+/// tile.
 #[test]
 fn the_last_lane_says_whether_the_client_clipped() {
     let beyond = 8.0_f64.next_up();
@@ -228,7 +231,8 @@ fn whole_weights_are_exact_at_the_defaults() {
     assert!(!quantizer(8.0, 100, 1000.0).weight_is_exact(1.0)); // a tenth of a lane
 }
 
-/// Above 2^20 lanes the sum of a lane and the random word would itself be rounded, now and then to the next one.
+/// Above 2^20 lanes the sum of a lane and the random word would itself be rounded, now and then to
+/// the next one.
 #[test]
 fn whole_lanes_of_weight_are_exact_at_every_range() {
     for q in [1 << 22, 1 << 40, MAX_QUANTIZATION_RANGE] {
@@ -244,9 +248,9 @@ fn whole_lanes_of_weight_are_exact_at_every_range() {
     }
 }
 
-/// By Hoeffding's inequality the mean of N independent roundings misses its expectation by more than
-/// sqrt(ln(2 / p) / 2N) with probability below p. With p = 1e-11 and 48 cases a fair quantizer fails for fewer than one
-/// in 1e9 choices of seeds.
+/// By Hoeffding's inequality the mean of N independent roundings misses its expectation by more
+/// than sqrt(ln(2 / p) / 2N) with probability below p. With p = 1e-11 and 48 cases a fair quantizer
+/// fails for fewer than one in 1e9 choices of seeds.
 #[test]
 fn rounding_is_unbiased() {
     const N: usize = 400_000;
@@ -268,8 +272,8 @@ fn rounding_is_unbiased() {
     }
 }
 
-/// The same for the weight lane, over seeds instead of elements: 0.3 of a weight whose unit is ten lanes is 3 lanes;
-/// 0.37 is 3.7. One case, p = 1e-10.
+/// The same for the weight lane, over seeds instead of elements: 0.3 of a weight whose unit is ten
+/// lanes is 3 lanes; 0.37 is 3.7. One case, p = 1e-10.
 #[test]
 fn rounding_of_weights_is_unbiased() {
     const N: usize = 20_000;

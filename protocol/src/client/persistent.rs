@@ -16,14 +16,14 @@ use crate::saved::{CLIENT, RestoreError, StateKey, Store, open, seal};
 use crate::wire::HEADER_LEN;
 use crate::{SessionId, Stage};
 
-/// A client whose state is in a [`Store`] before its answer is given away, so that a process that is
-/// killed loses nothing, and answers nothing twice in different ways.
+/// A client whose state is in a [`Store`] before its answer is given away, so that a process that
+/// is killed loses nothing, and answers nothing twice in different ways.
 ///
-/// Asked the same again, it repeats its answer to the letter; asked once more what it answered earlier, it
-/// says nothing; asked something else, it refuses. A masked vector is the one long answer, and can be left
-/// out of the state: see [`without_vectors`](Self::without_vectors). What it
-/// keeps is sealed under a key of the caller's: the state holds all its secrets of the round. It can be
-/// no better than its store, though: whoever puts back an older state has an older client.
+/// Asked the same again, it repeats its answer to the letter; asked once more what it answered
+/// earlier, it says nothing; asked something else, it refuses. A masked vector is the one long
+/// answer, and can be left out of the state: see [`without_vectors`](Self::without_vectors). What
+/// it keeps is sealed under a key of the caller's: the state holds all its secrets of the round. It
+/// can be no better than its store, though: whoever puts back an older state has an older client.
 #[derive(Debug)]
 pub struct Persistent<S> {
     client: Client,
@@ -34,8 +34,8 @@ pub struct Persistent<S> {
     store: S,
 }
 
-/// The questions so far by their hashes, and what was answered to the last. That is empty where it is not
-/// kept; no message is.
+/// The questions so far by their hashes, and what was answered to the last. That is empty where it
+/// is not kept; no message is.
 struct Answered {
     session: SessionId,
     requests: Vec<[u8; 32]>,
@@ -55,8 +55,8 @@ pub enum PersistentError<E> {
     /// The client refused, and has left the round.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The request was answered before, and its answer is not kept: another one was answered since, or the
-    /// client keeps no vectors. The client is as it was, and there is nothing to send.
+    /// The request was answered before, and its answer is not kept: another one was answered since,
+    /// or the client keeps no vectors. The client is as it was, and there is nothing to send.
     #[error("this request was answered before, and its answer is not kept")]
     Stale,
     /// The new state could not be kept. Ask the same again for another attempt.
@@ -71,16 +71,16 @@ impl<S: Store> Persistent<S> {
     }
 
     /// Keeps the hash of a request for a masked vector, and not the vector, which is as long as the
-    /// update. Asked for it again, the client has no answer ([`PersistentError::Stale`]), so one that is
-    /// lost on its way is lost to the round. To be said again of a client that is restored.
+    /// update. Asked for it again, the client has no answer ([`PersistentError::Stale`]), so one
+    /// that is lost on its way is lost to the round. To be said again of a client that is restored.
     #[must_use]
     pub fn without_vectors(mut self) -> Self {
         self.keeps_vectors = false;
         self
     }
 
-    /// The client that was kept last. The kernels' backend is the fastest here; identity and directory
-    /// are not kept, and needed again against an active server.
+    /// The client that was kept last. The kernels' backend is the fastest here; identity and
+    /// directory are not kept, and needed again against an active server.
     ///
     /// # Errors
     /// [`RestoreError`], for bytes that no client kept under this key.
@@ -104,14 +104,14 @@ impl<S: Store> Persistent<S> {
         self.client.stage()
     }
 
-    /// Answers one message, as [`Client::answer`] does, and keeps the new state first. A request that
-    /// was the last one to be answered gets the same answer, for which `weight` and `update` are not
-    /// looked at.
+    /// Answers one message, as [`Client::answer`] does, and keeps the new state first. A request
+    /// that was the last one to be answered gets the same answer, for which `weight` and `update`
+    /// are not looked at.
     ///
     /// # Errors
-    /// [`PersistentError::Stale`] for what was answered earlier or is not kept, and the client goes on;
-    /// [`PersistentError::Refused`], after which the client has left the round, in its store too;
-    /// [`PersistentError::Store`] if the state could not be kept.
+    /// [`PersistentError::Stale`] for what was answered earlier or is not kept, and the client goes
+    /// on; [`PersistentError::Refused`], after which the client has left the round, in its store
+    /// too; [`PersistentError::Store`] if the state could not be kept.
     pub fn answer<F: Real>(
         &mut self,
         request: &[u8],
@@ -195,7 +195,8 @@ impl Answered {
         self.requests.last() == Some(request) && !self.reply.is_empty()
     }
 
-    /// Whether the answer belongs in the store: the second byte of a message says of which stage it is.
+    /// Whether the answer belongs in the store: the second byte of a message says of which stage it
+    /// is.
     fn is_to_be_kept(&self, keeps_vectors: bool) -> bool {
         keeps_vectors || self.reply.get(1) != Some(&Stage::CollectMaskedVectors.number())
     }

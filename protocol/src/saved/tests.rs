@@ -78,7 +78,8 @@ fn nothing_may_be_left_over_and_nothing_missing() {
     assert_eq!(opened(CLIENT, &key(1), &shorter), Err(Malformed::Truncated.into()));
 }
 
-/// Two states of one content share no key, nonce or text: behind the salts, which differ anyway, nothing is alike.
+/// Two states of one content share no key, nonce or text: behind the salts, which differ anyway,
+/// nothing is alike.
 #[test]
 fn every_state_is_sealed_afresh() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -89,8 +90,9 @@ fn every_state_is_sealed_afresh() {
     assert_ne!(one[body..body + 8], other[body..body + 8]);
 }
 
-/// Text and tag as Python's `cryptography` makes them: HKDF-SHA256 of the key with the salt gives key and nonce of AES-256-GCM,
-/// whose associated data are header and salt. The salt is the ChaCha20 keystream of the zero key (RFC 8439, A.1).
+/// Text and tag as Python's `cryptography` makes them: HKDF-SHA256 of the key with the salt gives
+/// key and nonce of AES-256-GCM, whose associated data are header and salt. The salt is the
+/// ChaCha20 keystream of the zero key (RFC 8439, A.1).
 #[test]
 fn a_state_is_what_another_implementation_makes() {
     let state = sealed(&mut ChaCha20Rng::from_seed([0; 32]));

@@ -27,9 +27,9 @@ pub(super) struct Recovery<'a> {
 }
 
 /// A share that did not fit the secret its owner had published: either its holder lied when it
-/// revealed it, or the owner had dealt it a false one. The server cannot tell which; nor, if more than
-/// half of the owner's shares to spare are false, whether those who hold them agreed on a polynomial
-/// that makes a true share look false.
+/// revealed it, or the owner had dealt it a false one. The server cannot tell which; nor, if more
+/// than half of the owner's shares to spare are false, whether those who hold them agreed on a
+/// polynomial that makes a true share look false.
 ///
 /// Shares that were not needed are not checked, so a liar is named for the lies that cost a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +41,15 @@ pub struct FalseShare {
 }
 
 impl<'a> Recovery<'a> {
-    /// Does without false shares, as long as there are enough true ones (docs/protocol.md, section 13).
+    /// Does without false shares, as long as there are enough true ones (docs/protocol.md, section
+    /// 13).
     pub(super) fn new(cohorts: &'a Cohorts, unmaskers: &'a Unmaskers, shares: &'a Shares) -> Self {
         let Cohorts { round, members, .. } = cohorts;
         Self { cohorts, secrets: Secrets::new(&round.session, members, unmaskers, shares) }
     }
 
-    /// Before the end: more shares may come. Begins with a basis that may be the one that is needed, and with what
-    /// others learned.
+    /// Before the end: more shares may come. Begins with a basis that may be the one that is
+    /// needed, and with what others learned.
     pub(super) fn early(self, basis: Basis, lessons: Lessons) -> Self {
         Self { secrets: self.secrets.early(basis, lessons), ..self }
     }
@@ -58,15 +59,16 @@ impl<'a> Recovery<'a> {
         self.secrets.into_parts()
     }
 
-    /// All masks that come off with the secrets of some clients, each with the sign that takes it off.
+    /// All masks that come off with the secrets of some clients, each with the sign that takes it
+    /// off.
     pub(super) fn mask_plan(&mut self, owners: &[usize]) -> Result<MaskPlan, Abort> {
         let mut masks = Vec::with_capacity(self.cohorts.count_all_masks(owners));
         owners.iter().try_for_each(|&owner| self.masks_of(owner, &mut masks))?;
         Ok(MaskPlan::new(self.cohorts.round.session.params.prg(), &masks))
     }
 
-    /// Appends the self mask of a survivor, or the masks between a dropped client and the survivors. An error
-    /// appends nothing.
+    /// Appends the self mask of a survivor, or the masks between a dropped client and the
+    /// survivors. An error appends nothing.
     pub(super) fn masks_of(
         &mut self,
         owner: usize,
@@ -128,7 +130,8 @@ impl<'a> Recovery<'a> {
 }
 
 impl Cohorts {
-    /// Tells whether a secret is what its owner published: a survivor's seed, a dropped client's key.
+    /// Tells whether a secret is what its owner published: a survivor's seed, a dropped client's
+    /// key.
     fn check_of(&self, owner: usize) -> impl Fn(&[u8; SHARE_LEN]) -> bool {
         let Self { round: Round { session, .. }, members, commitments, survivors } = self;
         let (client, survives) = (members.client(owner), survivors.contains(&owner));

@@ -14,7 +14,8 @@ use crate::message::Revealed;
 use crate::shamir::Share;
 use crate::trace;
 
-/// So many masks come off together: enough for them to cost more than a pass over the sum does. Fuzzed rounds are small.
+/// So many masks come off together: enough for them to cost more than a pass over the sum does.
+/// Fuzzed rounds are small.
 const BATCH: usize = if cfg!(fuzzing) { 2 } else { 32 };
 
 /// What the unmaskers revealed, as far as it is still needed. Clients are named by position.
@@ -27,11 +28,12 @@ pub(super) struct Answers {
     pub(super) recovered: BTreeSet<usize>,
     /// Owners whose shares are enough since a short time ago, with the number of their masks.
     ready: Vec<(usize, usize)>,
-    /// With how many shares an owner is ready, if not with t + 1. None is enough while it is ready or some thread
-    /// works on it.
+    /// With how many shares an owner is ready, if not with t + 1. None is enough while it is ready
+    /// or some thread works on it.
     due: BTreeMap<usize, usize>,
     lessons: Lessons,
-    /// Lagrange bases that nobody is working with. In a complete graph the next batch needs the same.
+    /// Lagrange bases that nobody is working with. In a complete graph the next batch needs the
+    /// same.
     bases: Vec<Basis>,
 }
 
@@ -54,7 +56,8 @@ struct Done {
     lessons: Lessons,
 }
 
-/// Takes off the next masks of owners that enough shares are there for. Any number of threads may do so at once.
+/// Takes off the next masks of owners that enough shares are there for. Any number of threads may
+/// do so at once.
 pub(super) fn take_off(cohorts: &Cohorts, answers: &RwLock<&mut Answers>, sum: &Stripes<'_>) {
     let Some(mut batch) = write(answers).next_batch() else { return };
     let mut done = trace::recover(batch.shares.len(), || recover(cohorts, &mut batch));
@@ -116,7 +119,8 @@ impl Answers {
         !self.recovered.contains(&owner) || self.shares.contains_key(&owner)
     }
 
-    /// Owners whose masks are off, though shares of them were false. All that hold one are to be named in the end.
+    /// Owners whose masks are off, though shares of them were false. All that hold one are to be
+    /// named in the end.
     pub(super) fn disputed(&self) -> impl Iterator<Item = usize> {
         self.shares.keys().copied().filter(|owner| self.recovered.contains(owner))
     }
@@ -126,8 +130,9 @@ impl Answers {
         self.make_ready(cohorts, owner);
     }
 
-    /// One share more than the threshold makes an owner ready. In a complete graph, where each client lacks only
-    /// its own share, all secrets are then recovered by one basis: of the first t + 1 that answered.
+    /// One share more than the threshold makes an owner ready. In a complete graph, where each
+    /// client lacks only its own share, all secrets are then recovered by one basis: of the first t
+    /// + 1 that answered.
     fn make_ready(&mut self, cohorts: &Cohorts, owner: usize) {
         let have = self.shares.get(&owner).map_or(0, BTreeMap::len);
         let due = self.due.get(&owner).copied().unwrap_or(cohorts.round.threshold() + 1);
@@ -163,8 +168,9 @@ impl Answers {
         Some(self.ready.drain(..=last).map(|(owner, _)| owner).collect())
     }
 
-    /// Shares of secrets that could not be recovered come back, to be tried again with more than twice as many to
-    /// spare: an owner is tried log2(r - t) + 1 times at most, whatever its shares are.
+    /// Shares of secrets that could not be recovered come back, to be tried again with more than
+    /// twice as many to spare: an owner is tried log2(r - t) + 1 times at most, whatever its shares
+    /// are.
     fn finish(&mut self, cohorts: &Cohorts, shares: Shares, done: Done) {
         self.recovered.extend(&done.recovered);
         self.lessons.merge(done.lessons);

@@ -26,8 +26,8 @@ impl Unmask {
         Self { collected, asked, answers: Answers::default() }
     }
 
-    /// The sum of the survivors' vectors with its masks still on, for callers that show it. Masks that
-    /// were removed early, in [`concurrently`](Collecting::concurrently), are no longer in it.
+    /// The sum of the survivors' vectors with its masks still on, for callers that show it. Masks
+    /// that were removed early, in [`concurrently`](Collecting::concurrently), are no longer in it.
     #[must_use]
     pub fn masked_sum(&self) -> &Accumulator {
         &self.collected.sum
@@ -108,8 +108,8 @@ impl Collecting for Unmask {
         cohorts.check_reach(Self::STAGE, |holder, owner| answers.holds(holder, owner))
     }
 
-    /// Recovers the secrets that the sum still needs, and checks each against what its owner published.
-    /// No message follows.
+    /// Recovers the secrets that the sum still needs, and checks each against what its owner
+    /// published. No message follows.
     fn close(self) -> Result<(Recovered, Vec<Outgoing>), Abort> {
         self.check()?;
         let Self { collected: Collected { cohorts, sum }, answers, .. } = self;
@@ -156,7 +156,8 @@ pub struct Reading {
 }
 
 impl Recovered {
-    /// Masks of the sum: one for each survivor, and one for each edge between a survivor and a dropped client.
+    /// Masks of the sum: one for each survivor, and one for each edge between a survivor and a
+    /// dropped client.
     pub fn masks(&self) -> usize {
         self.taken_off + self.plan.len()
     }
@@ -176,8 +177,9 @@ impl Recovered {
         self.reading.aggregate(&self.sum)
     }
 
-    /// The sum, the plan that takes off the masks that are still on it, and how to read what remains: for callers
-    /// that apply the plan themselves, range by range. Sum and plan belong together: some masks may be off already.
+    /// The sum, the plan that takes off the masks that are still on it, and how to read what
+    /// remains: for callers that apply the plan themselves, range by range. Sum and plan belong
+    /// together: some masks may be off already.
     pub fn into_parts(self) -> (Accumulator, MaskPlan, Reading) {
         (self.sum, self.plan, self.reading)
     }
@@ -188,8 +190,8 @@ impl Reading {
     ///
     /// # Errors
     /// [`Abort::Sum`] if the survivors' weights are all zero, or if a lane is larger than honest
-    /// updates can make it, as it is where masks are left. [`Abort::Imprecise`] if the mean's error could be as large
-    /// as the clipping range.
+    /// updates can make it, as it is where masks are left. [`Abort::Imprecise`] if the mean's error
+    /// could be as large as the clipping range.
     pub fn aggregate<F: Real>(self, sum: &Accumulator) -> Result<Aggregate<F>, Abort> {
         let Self { round: Round { session, backend, .. }, survivors, false_shares } = self;
         let clients = survivors.len() as u64;
@@ -218,14 +220,16 @@ pub struct Aggregate<F> {
     /// The weighted mean of the survivors' clipped updates, element by element.
     pub mean: Vec<F>,
     /// The largest possible distance of any element from the exact mean, whatever the weights:
-    /// [`secagg_kernels::Quantizer::error_bound_with_inexact_weights`], and what rounding to `F` adds.
+    /// [`secagg_kernels::Quantizer::error_bound_with_inexact_weights`], and what rounding to `F`
+    /// adds.
     pub error_bound: f64,
-    /// The warning that goes with a mean whose bound is 1 % of the clipping range or more, or 10 % of its own largest
-    /// element; with the parameters that would do.
+    /// The warning that goes with a mean whose bound is 1 % of the clipping range or more, or 10 %
+    /// of its own largest element; with the parameters that would do.
     pub imprecise: Option<Imprecise>,
     /// The sum of the survivors' weights.
     pub total_weight: f64,
-    /// Survivors with an element beyond the clipping range. The server does not learn which they are.
+    /// Survivors with an element beyond the clipping range. The server does not learn which they
+    /// are.
     pub clipped: u64,
     /// Whose updates are in the mean, ascending.
     pub survivors: Vec<ClientId>,

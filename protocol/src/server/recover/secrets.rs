@@ -14,8 +14,8 @@ use crate::{ClientId, Stage};
 
 pub(super) type Secret = Zeroizing<[u8; SHARE_LEN]>;
 
-/// Recovers one secret after another. Bases are kept from one to the next, since in a complete graph
-/// the next owner's holders are the same.
+/// Recovers one secret after another. Bases are kept from one to the next, since in a complete
+/// graph the next owner's holders are the same.
 pub(super) struct Secrets<'a> {
     session: &'a Session,
     members: &'a Members,
@@ -59,7 +59,8 @@ impl<'a> Secrets<'a> {
         Self { session, members, unmaskers, shares, first, all, false_shares, early, lessons }
     }
 
-    /// Searches for false shares only where that is likely to find them. Begins with a basis of some first points.
+    /// Searches for false shares only where that is likely to find them. Begins with a basis of
+    /// some first points.
     pub(super) fn early(self, first: Basis, lessons: Lessons) -> Self {
         Self { early: true, first, lessons, ..self }
     }
@@ -121,8 +122,9 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there are no
-    /// more. Suspects come last, so that a liar costs its search once and not for each owner.
+    /// The first t + 1 of the holders and, if it is an unmasker, the owner; or t holders, if there
+    /// are no more. Suspects come last, so that a liar costs its search once and not for each
+    /// owner.
     fn first_points(&self, owner: usize, shares: &BTreeMap<usize, Share>) -> Vec<usize> {
         let mut points = self.all_points(owner, shares);
         // Each is looked up once, not once for each comparison.
@@ -142,10 +144,11 @@ impl<'a> Secrets<'a> {
 
     /// Searches for false shares, unless that is better done later.
     ///
-    /// This bounds what liars cost before the end. A search that succeeds where at least t holders are not suspects
-    /// makes a suspect, so there is one for each liar at most; one that fails bars others until more than
-    /// twice as many shares are to spare, so there are log2(r - t) + 1 at most. Threads that search at the same time know
-    /// nothing of each other: the bound is for each.
+    /// This bounds what liars cost before the end. A search that succeeds where at least t holders
+    /// are not suspects makes a suspect, so there is one for each liar at most; one that fails bars
+    /// others until more than twice as many shares are to spare, so there are log2(r - t) + 1 at
+    /// most. Threads that search at the same time know nothing of each other: the bound is for
+    /// each.
     fn search(
         &mut self,
         owner: usize,
@@ -187,10 +190,10 @@ impl<'a> Secrets<'a> {
     /// Which holders are set aside (their places among all holders), attempt by attempt, as long as
     /// there is a share to spare.
     ///
-    /// First nobody: as long as at most half of what is to spare is false, this names the right ones,
-    /// whoever is suspected. Then suspects: their shares count as missing, which costs half of what a
-    /// false one does. Then all but the first t + 1, among whom one false share is found whatever the
-    /// others are.
+    /// First nobody: as long as at most half of what is to spare is false, this names the right
+    /// ones, whoever is suspected. Then suspects: their shares count as missing, which costs half
+    /// of what a false one does. Then all but the first t + 1, among whom one false share is found
+    /// whatever the others are.
     fn attempts(&self, shares: &BTreeMap<usize, Share>) -> Vec<Vec<usize>> {
         let threshold = self.session.threshold();
         let holders = shares.keys().enumerate();
