@@ -12,6 +12,9 @@ const OF_CLIPPING_RANGE: f64 = 0.01;
 /// The part of the mean's largest element from which on a bound is worth a warning.
 const OF_LARGEST: f64 = 0.1;
 
+/// What a remedy aims at, beside what would just do.
+const MARGIN: f64 = 0.5;
+
 /// A mean whose error may be large beside the clipping range, or beside the mean itself.
 ///
 /// The server knows the bound, since it knows the total weight; it does not know the clients'
@@ -45,8 +48,14 @@ impl Imprecise {
         let bound = Short(error_bound);
         let beside = if error_bound >= OF_CLIPPING_RANGE * clipping_range {
             format!("{} is {clipping_range}", spelled("clipping_range"))
-        } else {
+        } else if largest > 0.0 {
             format!("its largest element is {}", Short(largest))
+        } else {
+            let (range, weight) = (spelled("clipping_range"), spelled("max_weight"));
+            return format!(
+                "all elements of the mean are 0, give or take {bound}: lower {range} or {weight} if \
+                 they should not be"
+            );
         };
         let remedies = self.remedies(spelled).join(", or ");
         let colon = if remedies.is_empty() { "" } else { ": " };
@@ -111,7 +120,9 @@ pub(crate) struct Precision<'a> {
 
 impl<'a> Precision<'a> {
     pub(crate) fn of<F: Real>(params: &'a Params, clients: u64, read: &WeightedMean<F>) -> Self {
-        let largest = read.mean.iter().map(|x| x.to_f64().abs()).fold(0.0, f64::max);
+        // A mean without elements is not one of zeros.
+        let none = if read.mean.is_empty() { params.quantizer().clipping_range() } else { 0.0 };
+        let largest = read.mean.iter().map(|x| x.to_f64().abs()).fold(none, f64::max);
         let rounding = (largest * F::UNIT_ROUNDOFF).max(F::SMALLEST / 2.0);
         let WeightedMean { total_weight, clipped, .. } = *read;
         Self { params, clients, total_weight, clipped, largest, rounding }
@@ -137,19 +148,22 @@ impl<'a> Precision<'a> {
         let (error_bound, quantizer) = (self.error_bound(), self.params.quantizer());
         let clipping_range = quantizer.clipping_range();
         let of_range = OF_CLIPPING_RANGE * clipping_range;
-        // Zeros may be exact, and most often are.
-        let of_largest = if self.largest > 0.0 { OF_LARGEST * self.largest } else { f64::INFINITY };
-        let limit = of_range.min(of_largest);
+        let limit = of_range.min(OF_LARGEST * self.largest);
+        // The next mean is another one: its weights are rounded anew, and what was largest may have
+        // been error.
+        let largest = (self.largest - error_bound).max(self.largest / 10.0);
+        let aim = if largest > 0.0 { limit.min(OF_LARGEST * largest) } else { of_range } * MARGIN;
+        let lower_range = error_bound < of_range && largest > 0.0;
         (error_bound >= limit).then(|| Imprecise {
             error_bound,
             limit,
             total_weight: self.total_weight,
             clipping_range,
             largest: self.largest,
-            max_weight: self.max_weight(limit),
+            max_weight: self.max_weight(aim),
             // Beside the clipping range itself, every clipping range is as precise.
-            lower_clipping_range: if error_bound < of_range { self.range(limit) } else { None },
-            modulus_range: self.modulus_range(limit),
+            lower_clipping_range: if lower_range { self.range(aim) } else { None },
+            modulus_range: self.modulus_range(aim),
         })
     }
 

@@ -18,7 +18,8 @@ fn a_precise_mean_is_no_matter_for_a_warning() {
     assert_eq!(imprecise(&built(1000.0, 8.0), &read(1200.0, [0.5, -0.5])), None);
     // One client of small weight among others.
     assert_eq!(imprecise(&built(1000.0, 8.0), &read(3001.0, [0.5, 0.0])), None);
-    assert_eq!(imprecise(&built(1000.0, 8.0), &read(4.0, [0.0, 0.0])), None);
+    let nothing = WeightedMean::<f64> { mean: Vec::new(), total_weight: 4.0, clipped: 0 };
+    assert_eq!(imprecise(&built(1000.0, 8.0), &nothing), None);
 }
 
 /// Whoever follows an advice is not warned again.
@@ -54,17 +55,26 @@ fn remedies_are_said_with_their_numbers() {
     assert_eq!(
         found.to_string(),
         "elements of the mean may be off by 0.77, where clipping_range is 8: lower max_weight to \
-         10000 if no client's weight is above that, or set modulus_range to 2^32 and \
+         4700 if no client's weight is above that, or set modulus_range to 2^32 and \
          quantization_range to auto"
     );
     let flags = found.sentence(|name| format!("--{}", name.replace('_', "-")));
-    assert!(flags.contains("lower --max-weight to 10000"), "{flags}");
+    assert!(flags.contains("lower --max-weight to 4700"), "{flags}");
     // The clipping range is a remedy where elements are small, and not where someone clipped.
     let mut small = read(190.0, [1e-5, 0.0]);
     let range = imprecise(&built(50.0, 8.0), &small).unwrap().lower_clipping_range;
     assert!(range.is_some_and(|range| (1e-5..8.0).contains(&range)), "{range:?}");
     small.clipped = 1;
     assert_eq!(imprecise(&built(50.0, 8.0), &small).unwrap().lower_clipping_range, None);
+}
+
+/// Zeros may be true, and may be elements that were all too small.
+#[test]
+fn a_mean_of_nothing_but_zeros_is_worth_a_word() {
+    let found = imprecise(&built(1000.0, 8.0), &read(1200.0, [0.0, 0.0])).unwrap();
+    assert!(found.to_string().contains("are 0, give or take"), "{found}");
+    let found = imprecise(&built(1e5, 8.0), &read(4.0, [0.0, 0.0])).unwrap();
+    assert!(found.max_weight.is_some() && found.lower_clipping_range.is_none(), "{found}");
 }
 
 /// Weights of which the average is the largest leave no room below.
