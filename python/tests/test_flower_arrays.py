@@ -314,6 +314,28 @@ def test_several_records_are_averaged_each_by_its_name():
         assert reply.content["delta_c"]["n"].numpy().tolist() == [0]
 
 
+@pytest.mark.parametrize("dtype", ["i8", "f2", "?"])
+def test_arrays_of_one_name_keep_the_types_of_their_own_records(dtype):
+    class Counting(Scaffold):
+        def configure_train(self, *args):
+            for message in super().configure_train(*args):
+                message.content["delta_c"] = record({"w": np.zeros(2, dtype)})
+                yield message
+
+    app = ClientApp(mods=[secagg_mod])
+
+    @app.train()
+    def _train(message, context):
+        content = {"arrays": record({"w": np.full(2, 0.2345, "f4")}), "delta_c": message.content["delta_c"]}
+        return Message(RecordDict({**content, "metrics": MetricRecord({"num-examples": 1000})}), reply_to=message)
+
+    grid = SecAggGrid(Fleet([app] * NODES), 2)
+    arrays = record({"w": np.zeros(2, "f4")})
+    result = Counting(**QUIET).start(grid=grid, initial_arrays=arrays, num_rounds=2).arrays
+    assert result["w"].dtype == "float32"
+    np.testing.assert_allclose(result["w"].numpy(), 0.2345, atol=1e-5)
+
+
 def test_a_record_that_was_not_sent_is_refused_by_name():
     clients = Fleet([scaffold_app(1, ("arrays", "other")) for _ in range(NODES)])
     grid = SecAggGrid(clients, 2)

@@ -160,6 +160,17 @@ def test_records_are_told_apart_by_their_names():
         layout.flatten({"arrays": sent["arrays"]}, 8.0)
 
 
+def test_a_result_has_the_types_and_skipped_arrays_of_its_own_record():
+    sent = {"a": record(w=np.zeros(1, "f4"), n=[1]), "b": record(w=np.zeros(1, "i8"), n=[2], x=np.zeros(1, "f4"))}
+    layout = Layout.of(sent, ["*/n"])
+    result = record(w=[0.25], n=[9.0], x=[0.5])
+    for of, w, n in [("a", 0.25, 1), ("b", 0, 2), (None, 0.25, 9), ("other", 0.25, 9)]:
+        back = layout.cast_back(result, of)
+        assert [array.numpy().tolist() for array in back.values()] == [[w], [n], [0.5]]
+        assert back["w"].dtype == {"a": "float32", "b": "int64"}.get(of, "float64")
+        assert back["x"].dtype == "float32"
+
+
 def test_terms_are_equal_as_bytes_and_come_back():
     terms = Terms("ab", "n", {"loss": 2.0}, skip=("a", "*.b"), ranges=(("c", 3.0), ("*.d", 4.0)))
     assert Terms.decode(terms.encode()) == terms

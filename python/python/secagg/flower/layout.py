@@ -153,16 +153,21 @@ class Layout:
             records.setdefault(record, {})[name] = arrays[record, name]
         return {record: ArrayRecord(arrays) for record, arrays in records.items()}
 
-    def cast_back(self, record: ArrayRecord) -> ArrayRecord:
+    def cast_back(self, record: ArrayRecord, of: str | None = None) -> ArrayRecord:
         """A strategy's result in the dtypes of the model that was sent; skipped arrays as they were sent.
 
-        Arrays that the model does not have, or that cannot be cast, are left as they are.
+        `of` names the record that the result takes the place of, which is of matter where several records have an array of one
+        name. Arrays that the model does not have, that could be one of several, or that cannot be cast, are left as they are.
         """
-        dtypes = {part.name: part.dtype for part in self.parts}
-        kept = {name: array for (_, name), array in self.skipped.items() if name not in dtypes}
+        dtypes = {part.key: part.dtype for part in self.parts}
 
         def cast(name: str, array: Array) -> Array:
-            return _cast_array(array, dtypes[name]) if name in dtypes else kept.get(name, array)
+            keys = [key for key in self.order if key[1] == name]
+            keys = [key for key in keys if key[0] == of] or keys
+            if len(keys) != 1:
+                return array
+            (key,) = keys
+            return _cast_array(array, dtypes[key]) if key in dtypes else self.skipped[key]
 
         return ArrayRecord({name: cast(name, array) for name, array in record.items()})
 

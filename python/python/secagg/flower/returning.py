@@ -7,6 +7,7 @@ from typing import Any
 
 from flwr.app import ArrayRecord
 
+from . import strategies
 from .layout import Layout
 
 VERB = "aggregate_train"
@@ -38,5 +39,5 @@ class CastingBack:
             vars(self.strategy)[VERB] = self.own
         result = getattr(self.strategy, VERB)(*args, **kwargs)
         if isinstance(result, tuple) and isinstance(result[0], ArrayRecord):
-            return self.layout.cast_back(result[0]), *result[1:]
+            return self.layout.cast_back(result[0], strategies.record_of_model(self.strategy)), *result[1:]
         return result

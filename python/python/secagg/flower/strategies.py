@@ -76,6 +76,12 @@ def say_what_metrics_need(strategy: Any, metrics: Mapping[str, float]) -> None:
     )  # fmt: skip
 
 
+def record_of_model(strategy: Any) -> str | None:
+    """The name of the record that a strategy of the Message API, or one inside it, sends its model in."""
+    names = (getattr(inner, "arrayrecord_key", None) for inner in _with_inner(strategy))
+    return next((name for name in names if isinstance(name, str)), None)
+
+
 def _aggregation_of_metrics(strategy: Any) -> str | None:
     """The name of the strategy's own function that aggregates the metrics of training, if it has one."""
     for inner in _with_inner(strategy):
