@@ -158,7 +158,9 @@ fn check_cannot_hold(error: &FileError, extension: &str, layout: &Layout) {
         FileError::CannotHold { .. } => {
             extension != "safetensors" && tensors.iter().any(|spec| spec.dtype == Dtype::Bf16)
         }
-        FileError::NotAnEntry { .. } => extension == "npz" && !tensors.iter().all(|it| is_entry(it, layout)),
+        FileError::NotAnEntry { .. } => {
+            extension == "npz" && !tensors.iter().all(|it| is_entry(it, layout))
+        }
         FileError::ReservedName { .. } => {
             extension == "safetensors" && tensors.iter().any(|spec| spec.name == "__metadata__")
         }

@@ -9,8 +9,8 @@ use secagg_fuzz::number::{Levels, Number};
 use secagg_fuzz::{Generator, Mask, one_thread, plan_of};
 use secagg_kernels::{
     Accumulator, Backend, ClientPass, ClientPassError, DequantizeError, Lane,
-    MAX_QUANTIZATION_RANGE, MIN_QUANTIZATION_RANGE, MaskPlan, Modulus, Prg, QuantizeError, Quantizer, Real, Seed,
-    WeightedMean, pack,
+    MAX_QUANTIZATION_RANGE, MIN_QUANTIZATION_RANGE, MaskPlan, Modulus, Prg, QuantizeError,
+    Quantizer, Real, Seed, WeightedMean, pack,
 };
 
 /// What one binary64 operation loses at most, with room for a few of them.
