@@ -157,7 +157,7 @@ impl FileFleet {
         self.segments().into_iter().filter(move |it| it.clipping_range.total_cmp(&rest).is_ne())
     }
 
-    /// Brings a mean of [scaled](Self::scale) updates back into its tensors' ranges.
+    /// Brings a mean of scaled updates back into its tensors' ranges.
     pub fn restore(&self, mean: &mut [f64]) {
         let rest = self.ranges.rest();
         for Segment { elements, clipping_range: own, .. } in self.scaled() {

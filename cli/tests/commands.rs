@@ -285,8 +285,8 @@ fn a_max_weight_far_above_the_weights_is_warned_of() {
 fn the_bound_is_said_warned_of_and_enforced() {
     let folder = tempfile::tempdir().expect("a folder");
     let table = folder.path().join("one.csv");
-    let rows: String = (0..24).map(|client| format!("client_{client:02},1\n")).collect();
-    std::fs::write(&table, format!("client,weight\n{rows}")).expect("a table");
+    let rows: Vec<_> = (0..24).map(|client| format!("client_{client:02},1")).collect();
+    fs::write(&table, format!("client,weight\n{}\n", rows.join("\n"))).expect("a table");
     let round = |max_weight: &str| {
         let mut round = secagg("round");
         round.args(digits()).arg("--weights").arg(&table).args(["--max-weight", max_weight]);
@@ -301,7 +301,7 @@ fn the_bound_is_said_warned_of_and_enforced() {
     assert!(warned["warnings"].to_string().contains("lower --max-weight to"), "{warned}");
     let output = round("1e8").arg("--json").output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
-    let noise: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let noise: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(noise["outcome"], "failed");
     assert!(noise["reason"].to_string().contains("set --modulus-range to 2^"), "{noise}");
 }

@@ -178,10 +178,10 @@ fn errors_are_short_whatever_a_file_says() {
     let long = file("long.safetensors", &[&length[..], safetensors.as_bytes(), b"x"].concat());
     let mut weighted = digits_round();
     for mut command in [
-        secagg("round").args([&plain, &deep]).into_command(),
-        secagg("round").args([&nan, &plain]).into_command(),
-        secagg("round").args([&long, &plain]).into_command(),
-        weighted.arg("--weights").arg(&table).into_command(),
+        secagg("round").args([&plain, &deep]).copied(),
+        secagg("round").args([&nan, &plain]).copied(),
+        secagg("round").args([&long, &plain]).copied(),
+        weighted.arg("--weights").arg(&table).copied(),
     ] {
         let said = refusal(&mut command);
         assert!(said.len() < 1200, "{} bytes: {}", said.len(), &said[..600]);
@@ -189,12 +189,12 @@ fn errors_are_short_whatever_a_file_says() {
 }
 
 /// A command behind the reference that its builders give.
-trait IntoCommand {
-    fn into_command(&mut self) -> Command;
+trait Copied {
+    fn copied(&mut self) -> Command;
 }
 
-impl IntoCommand for Command {
-    fn into_command(&mut self) -> Command {
+impl Copied for Command {
+    fn copied(&mut self) -> Command {
         let mut command = Command::new(self.get_program());
         command.args(self.get_args());
         command

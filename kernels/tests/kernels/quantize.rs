@@ -48,12 +48,13 @@ fn specified(c: f64, q: u64, w_max: f64, words: &[u32], weight: f64, update: &[f
     let whole = s >= 1.0 && w_max.fract() == 0.0;
     let s = if whole { s.floor() } else { s };
     let top = if whole { w_max * s } else { 2.0 * zero };
-    let k = (weight * s).round_ties_even();
-    let weight_lane = round(weight * s - k, words[0], -k, top - k, k);
+    let near = (weight * s).round_ties_even();
+    let weight_lane = round(weight * s - near, words[0], -near, top - near, near);
     let reach = zero * (weight_lane as f64 / s / w_max);
-    let a = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
-    let element =
-        |(x, word): (&f64, &u32)| round((x * a).max(-reach).min(reach), *word, -zero, zero, zero);
+    let factor = if c * (reach / c) < reach { (reach / c).next_up() } else { reach / c };
+    let element = |(x, word): (&f64, &u32)| {
+        round((x * factor).max(-reach).min(reach), *word, -zero, zero, zero)
+    };
     let elements = update.iter().zip(&words[1..]).map(element);
     let clipped = update.iter().any(|x| x.abs() > c);
     [weight_lane].into_iter().chain(elements).chain([clipped.into()]).collect()
