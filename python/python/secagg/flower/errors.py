@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from math import ceil, log2
+from math import frexp, inf
 
-from secagg import SecaggError
+from secagg import Misuse, SecaggError
 
 
 class BadArrays(SecaggError, ValueError):
@@ -26,21 +26,28 @@ class TooHeavy(BadReply):
     @classmethod
     def of(cls, weight: float, largest: float) -> TooHeavy:
         """The error of a client whose update has this weight, where the round takes weights up to `largest`."""
-        return cls(
-            f"the weight of the update is above {largest:g}, the largest that the round takes: raise max_weight on "
-            f"the server, to max_weight={power_of_two_above(weight):.17g}"
-        )
+        needed = power_of_two_above(weight)
+        what = f"raise max_weight on the server, to max_weight={needed:.17g}"
+        if needed == inf:
+            what = "no max_weight has room for it, so weight updates by smaller numbers"
+        return cls(f"the weight of the update is above {largest:g}, the largest that the round takes: {what}")
 
     @classmethod
-    def needed(cls, reason: str) -> float | None:
-        """The weight that such a client named in the reason of its reply; None for any other reason."""
+    def needed(cls, reason: str, largest: float) -> float | None:
+        """The weight above `largest` that such a client named in the reason of its reply; None for any other reason."""
         found = re.search(rf"{cls.__name__}: .* max_weight=([0-9.e+]+)$", reason)
-        return float(found[1]) if found else None
+        try:
+            weight = float(found[1]) if found else inf
+        except ValueError:
+            return None
+        return weight if largest < weight < inf else None
 
 
 def power_of_two_above(weight: float) -> float:
-    """The least power of two that is no less than a weight above zero."""
-    return 2.0 ** ceil(log2(weight))
+    """The least power of two that is no less than a weight above zero; infinity where no float is."""
+    fraction, exponent = frexp(weight)
+    power = exponent - (fraction == 0.5)
+    return 2.0**power if power < 1024 else inf
 
 
 class UnsuitableStrategy(SecaggError, TypeError):
@@ -81,3 +88,7 @@ def is_ours(reason: str) -> bool:
 
 def _names(error: type[Exception]) -> set[str]:
     return {error.__name__}.union(*map(_names, error.__subclasses__()))
+
+
+class AllTooHeavy(RoundFailed, Misuse):
+    """A round in which the weight of no client fitted. It is raised where no round of the run has had a mean."""

@@ -18,7 +18,7 @@ from ._flwr import ErrorCode, Grid
 from ._records import LOG
 from .averaged import AveragedRecord
 from .deadlines import Deadlines
-from .errors import RoundFailed
+from .errors import AllTooHeavy, RoundFailed
 from .layout import stand_ins
 from .ranges import patterns, ranges_of
 from .report import RoundReport
@@ -147,7 +147,7 @@ class SecAggGrid(Grid):
             If the strategy that calls needs the updates of single clients.
         secagg.Misuse
             If training messages are mixed with others, or a node is sent two, or the parameters do not fit, or the
-            weight of no client does.
+            weight of no client does and no round has had a mean.
         RoundFailed
             In the last of several rounds of a strategy's run if none had a mean.
         """
@@ -232,20 +232,22 @@ class SecAggGrid(Grid):
         except RoundFailed as error:
             LOG.log(ERROR, "%s", error)
             report.error = str(error)
-            if round_.has_arrays:
-                self._check_run(error)
+            self._check_run(error, round_)
             return [_failure(message, _reason(message, round_, str(error))) for message in messages]
         report.survivors = outcome.survivors
         self._has_mean |= round_.has_arrays
         return _replies(messages, outcome, round_)
 
-    def _check_run(self, error: RoundFailed) -> None:
+    def _check_run(self, error: RoundFailed, round_: Round) -> None:
         """Raises in the last of a strategy's rounds if none had a mean: its model would be empty.
 
-        The only round of a run is reported as any failed round is.
+        The only round of a run is reported as any failed round is. Weights of which none fits end a run at once, as long as no
+        round has had a mean.
         """
+        if isinstance(error, AllTooHeavy) and not any(report.survivors for report in self.rounds):
+            raise error
         current, rounds = _calling_run()
-        if not self._has_mean and 1 < rounds <= current:
+        if round_.has_arrays and not self._has_mean and 1 < rounds <= current:
             raise RoundFailed.of_run(error) from error
 
     def _open(self, messages: list[Message]) -> Round:

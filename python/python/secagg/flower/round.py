@@ -24,7 +24,7 @@ from secagg import (
 from . import errors
 from ._flwr import Grid
 from ._records import LOG, of_kind, unwrap, wrap
-from .errors import BadArrays, RoundFailed, TooHeavy, power_of_two_above
+from .errors import AllTooHeavy, BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
 from .precision import advice
 from .report import StageReport
@@ -151,16 +151,15 @@ class Round:
         Raises
         ------
         RoundFailed
-            If too few clients have answered, or the round cannot go on for another reason.
-        secagg.Misuse
-            If the weight of no client fits `max_weight`: no round would do.
+            If too few clients have answered, or the round cannot go on for another reason; `AllTooHeavy` if the weight of
+            no client fits `max_weight`.
         """
         requests = self.server.requests
         report = StageReport(self.server.stage or "", asked=len(requests))
         self.stages.append(report)
         started = time.monotonic()
         self._exchange(grid, requests, timeout, report)
-        if report.answered == 0:
+        if self.is_training and report.answered == 0:
             self._check_weights(list(requests))
         try:
             self.server.close()
@@ -332,11 +331,13 @@ class Round:
 
     def _check_weights(self, asked: list[int]) -> None:
         """Raises if all that were asked say that their weight is too large."""
-        needed = [TooHeavy.needed(self.failures.get(node, "")) for node in asked]
+        room = self.server.params.max_weight
+        needed = [TooHeavy.needed(self.failures.get(node, ""), room) for node in asked]
         if largest := max(filter(None, needed), default=None) if all(needed) else None:
-            raise Misuse(
-                f"the weight of no client fits max_weight={self.settings.max_weight:g}, which leaves room for weights up to "
-                f"{self.server.params.max_weight:g}: say max_weight={largest:.17g}"
+            raise AllTooHeavy(
+                f"the weight of no client of this round fits max_weight={self.settings.max_weight:g}, which leaves room for "
+                f"weights up to {room:g}: say max_weight={largest:.17g}",
+                self.failures,
             )
 
     def _advice(self, found: Imprecise) -> str:

@@ -15,7 +15,7 @@ from . import strategies
 from ._flwr import Grid, recorddict_compat
 from ._records import LOG
 from .averaged import AveragedMetrics
-from .errors import RoundFailed
+from .errors import AllTooHeavy, RoundFailed
 from .layout import as_floats
 from .ranges import patterns, ranges_of
 from .round import Outcome, Round
@@ -135,7 +135,8 @@ class SecAggPlusWorkflow:
         TypeError
             If the context is no legacy one, or the strategy needs the updates of single clients.
         secagg.Misuse
-            If the parameters do not fit the cohort or the model, or the weight of no client fits `max_weight`.
+            If the parameters do not fit the cohort or the model, or the weight of no client fits
+            `max_weight` and no round of the run has had a mean.
         RoundFailed
             After the last of several rounds if none had a mean.
         """
@@ -152,6 +153,7 @@ class SecAggPlusWorkflow:
             self.unmask_stage,
         )
         if not all(stage(grid, context, state) for stage in stages):
+            self._check_weights(context, state)
             self._give_up(context, state)
         self._check_run(context, state)
 
@@ -218,6 +220,12 @@ class SecAggPlusWorkflow:
             return False
         state.active_node_ids = set(round_.server.requests) or asked - set(round_.failures)
         return True
+
+    def _check_weights(self, context: LegacyContext, state: WorkflowState) -> None:
+        """Raises if the weight of no client fits and no round of the run has had a mean."""
+        heavy = next((error for error in state.failures if isinstance(error, AllTooHeavy)), None)
+        if heavy and not (self._has_mean and _current_round(context) > 1):
+            raise heavy
 
     def _give_up(self, context: LegacyContext, state: WorkflowState) -> None:
         """Tells the log and the strategy that there is nothing to aggregate."""
