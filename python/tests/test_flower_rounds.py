@@ -203,6 +203,21 @@ def test_a_liar_that_ends_the_round_is_named_to_the_strategy():
     assert all("secure aggregation failed in unmask" in reasons[node] for node in reasons if node != 102)
 
 
+def test_an_owner_whose_holders_lied_is_a_suspect_and_no_more():
+    def lie(node, stage, reply):
+        if stage == "unmask" and node in (104, 105):
+            message = bytes(reply.content["secagg"]["message"])
+            reply.content["secagg"] = ConfigRecord({"message": message[:40] + bytes(len(message) - 40)})
+        return reply
+
+    mean, replies, grid = ask(Fleet(apps(6), tamper=lie), reconstruction_threshold=0.6)
+    assert mean is None and len(grid.last_round.failures) == 1
+    ((suspect, reason),) = grid.last_round.failures.items()
+    assert suspect not in (104, 105)
+    for words in [reason, grid.rounds[0].error, *(reply.error.reason for reply in replies)]:
+        assert f"Either node {suspect} lied, or some of the nodes that hold shares" in words
+
+
 def test_a_fleet_of_which_half_lacks_the_mod_is_told_so(caplog):
     clients = Fleet(apps(3) + apps(3, mods=()))
     with caplog.at_level(logging.INFO, logger="flwr"):

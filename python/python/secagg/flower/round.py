@@ -92,7 +92,8 @@ class Round:
     has_arrays: bool = True
     min_answers: int | float = 1.0
     failures: dict[int, str] = field(default_factory=dict)
-    """By node, what it did not answer and why; and who lied, where a lie has ended the round."""
+    """By node, what it did not answer and why. Where a lie has ended the round, the node whose secret could not be recovered: it
+    has lied, or holders of its shares have."""
     false_shares: list[tuple[int, int]] = field(default_factory=list)
     """(holder, owner) of shares that were found false and left out. The mean is right all the same."""
     error_bound: float | None = None
@@ -165,7 +166,7 @@ class Round:
             self.server.close()
         except Abort as abort:
             if abort.client is not None:
-                self.failures[abort.client] = str(abort)
+                self.failures[abort.client] = f"{abort}{_suspicion(abort)}"
             raise RoundFailed(self._why(abort, report), self.failures) from abort
         finally:
             report.seconds = time.monotonic() - started
@@ -304,7 +305,7 @@ class Round:
         LOG.log(WARNING, "secure aggregation: %s: node %d dropped out: %s", stage, node, reason)
 
     def _why(self, abort: Abort, report: StageReport) -> str:
-        why = f"secure aggregation failed in {report.stage}: {abort}"
+        why = f"secure aggregation failed in {report.stage}: {abort}{_suspicion(abort)}"
         if reasons := list(dict.fromkeys(self.failures.values())):
             why += f". Nodes said: {'; '.join(reasons[:3])}"
         if isinstance(abort, TooFew):
@@ -364,6 +365,13 @@ class Round:
             )  # fmt: skip
         for holder, owner in result.false_shares:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
+
+
+def _suspicion(abort: Abort) -> str:
+    """Who may have lied, where a lie has ended the round: it cannot be told (docs/protocol.md, section 13)."""
+    if abort.rule != "FalseShares":
+        return ""
+    return f". Either node {abort.client} lied, or some of the nodes that hold shares of its secret did: which of them is not known"
 
 
 def _arrays_of(content: RecordDict) -> tuple[tuple[str, str, str, int], ...]:
