@@ -29,6 +29,16 @@ pub struct Check {
     pub largest_error_with_clipping: f64,
 }
 
+impl Check {
+    /// The groups that say more than the whole: several, or one in which rounding may be most of the error.
+    pub(crate) fn telling_groups(&self) -> &[Group] {
+        match &self.groups[..] {
+            [one] if !one.is_coarse() => &[],
+            groups => groups,
+        }
+    }
+}
+
 /// The errors of tensors that share a dtype and a clipping range.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {

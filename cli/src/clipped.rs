@@ -1,7 +1,8 @@
 //! Elements outside of their clipping ranges, and what would hold them.
 
 use crate::files::TensorSpec;
-use crate::ranges::rounded_up;
+use crate::ranges::{LIMITS, rounded_up};
+use crate::text::number;
 
 /// How many tensors a warning names.
 const SHOWN: usize = 5;
@@ -29,22 +30,31 @@ pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<Str
     let elements: usize = each.iter().map(|(_, it)| it.elements).sum();
     let largest = each.iter().map(|(_, it)| it.largest).reduce(f64::max)?;
     let what = |(spec, it): &(&TensorSpec, &Clipped)| {
-        format!("{} of {:?} (up to {})", it.elements, spec.name, it.largest)
+        format!("{} of {:?} (up to {})", it.elements, spec.name, number(it.largest))
     };
     let hold = |(spec, it): &(&TensorSpec, &Clipped)| {
-        format!("--clipping-range '{}={}'", spec.name, rounded_up(it.largest))
+        Some(format!("--clipping-range '{}={}'", spec.name, range(it.largest)?))
     };
     let shown = &each[..each.len().min(SHOWN)];
     let what: Vec<_> = shown.iter().map(what).collect();
-    let hold: Vec<_> = shown.iter().map(hold).collect();
+    let hold: Vec<_> = shown.iter().filter_map(hold).collect();
     let more = match each.len() - shown.len() {
         0 => String::new(),
         more => format!(" and of {more} more tensors"),
     };
-    Some(format!(
-        "{elements} elements are clipped: {}{more}. To hold them, give {}, or --clipping-range {} for all",
-        what.join(", "),
-        hold.join(" "),
-        rounded_up(largest)
-    ))
+    let all = range(largest).map(|range| format!("--clipping-range {range} for all"));
+    let each = (!hold.is_empty()).then(|| hold.join(" "));
+    let remedies: Vec<_> = each.into_iter().chain(all).collect();
+    let remedies = match &remedies[..] {
+        [] => "No range holds elements beyond 1e100".into(),
+        some => format!("To hold them, give {}", some.join(", or ")),
+    };
+    let what = what.join(", ");
+    Some(format!("{elements} elements are clipped: {what}{more}. {remedies}"))
+}
+
+/// A range to advise, if there is one.
+fn range(largest: f64) -> Option<String> {
+    let range = rounded_up(largest);
+    LIMITS.contains(&range).then(|| number(range))
 }

@@ -23,7 +23,10 @@ pub trait Fleet: Sync {
     /// What people call a client.
     fn name(&self, client: ClientId) -> String;
 
-    /// What a client has to say.
+    /// A client's weight.
+    fn weight(&self, client: ClientId) -> f64;
+
+    /// A client's weight and update.
     ///
     /// # Errors
     /// [`FileError`] if it cannot be read.
@@ -172,12 +175,19 @@ impl FileFleet {
         if scaled.peek().is_none() {
             return update;
         }
-        // In f64, so that the result is as exact as the sum can be.
+        // In f64, so that the result is as exact as the sum can be. An element that leaves f64 is far beyond its range,
+        // and is clipped to the same as the largest number.
         let mut update = update.into_f64();
         for Segment { elements, clipping_range: own, .. } in scaled {
-            update[elements].iter_mut().for_each(|x| *x = *x / own * rest);
+            let scale = |x: f64| (x / own * rest).clamp(f64::MIN, f64::MAX);
+            update[elements].iter_mut().for_each(|x| *x = scale(*x));
         }
         Values::F64(update)
+    }
+
+    /// Bytes of an update's element in memory: those of f64 where scaling or a dtype needs them.
+    pub fn element_bytes(&self) -> usize {
+        if self.scaled().next().is_some() { size_of::<f64>() } else { self.layout.element_bytes() }
     }
 
     /// The layout that all files share.
@@ -205,6 +215,10 @@ impl Fleet for FileFleet {
         self.names[client.0 as usize].clone()
     }
 
+    fn weight(&self, client: ClientId) -> f64 {
+        self.weights[client.0 as usize]
+    }
+
     fn warnings(&self) -> Vec<String> {
         clipped::warning(self.layout.tensors(), &self.clipped).into_iter().collect()
     }
@@ -225,7 +239,7 @@ impl Fleet for FileFleet {
     }
 
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError> {
-        let (path, weight) = (&self.paths[client.0 as usize], self.weights[client.0 as usize]);
+        let (path, weight) = (&self.paths[client.0 as usize], self.weight(client));
         let files::Update { layout, values } = files::read_skipping(path, &self.skip)?;
         self.layout.check_same(&layout, &self.paths[0], path)?;
         Ok(Contribution { weight, update: self.scale(values) })
@@ -311,17 +325,26 @@ impl Fleet for SyntheticFleet {
         client.to_string()
     }
 
+    fn weight(&self, client: ClientId) -> f64 {
+        self.weight_from(self.random(client).next_u64())
+    }
+
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError> {
-        let mut random = ChaCha20Rng::seed_from_u64(self.seed);
-        random.set_stream(client.0 + 1);
-        let weight = self.weight(random.next_u64());
+        let mut random = self.random(client);
+        let weight = self.weight_from(random.next_u64());
         let update = (0..self.dimension).map(|_| 0.05 * about_normal(random.next_u64())).collect();
         Ok(Contribution { weight, update: Values::F32(update) })
     }
 }
 
 impl SyntheticFleet {
-    fn weight(&self, random: u64) -> f64 {
+    fn random(&self, client: ClientId) -> ChaCha20Rng {
+        let mut random = ChaCha20Rng::seed_from_u64(self.seed);
+        random.set_stream(client.0 + 1);
+        random
+    }
+
+    fn weight_from(&self, random: u64) -> f64 {
         let whole = self.max_weight.floor();
         let fraction = random as f64 / 2.0_f64.powi(64);
         if whole < 1.0 { self.max_weight } else { (1.0 + (fraction * whole).floor()).min(whole) }

@@ -2,6 +2,7 @@
 //!
 //! A round has one range, c. A tensor of range r travels multiplied by c / r, and its mean is divided by that.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::CommandError;
@@ -9,6 +10,9 @@ use crate::files::{Layout, Pattern};
 
 /// The range where none is given.
 const DEFAULT: f64 = 8.0;
+
+/// The ranges that the quantizer takes; those by name are held to the same.
+pub(crate) const LIMITS: RangeInclusive<f64> = 1e-100..=1e100;
 
 /// One `--clipping-range`: a number, or `NAME=NUMBER`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +31,8 @@ impl FromStr for RangeArg {
         let range: f64 = number.parse().map_err(|_| format!("{number:?} is not a number"))?;
         match name {
             None | Some("*") => Ok(Self { pattern: None, range }),
-            Some(_) if !(range.is_finite() && range > 0.0) => {
-                Err(format!("{number} is not a range: it must be finite and above 0"))
+            Some(_) if !LIMITS.contains(&range) => {
+                Err(format!("{number} is not a range: it must be from 1e-100 to 1e100"))
             }
             Some(name) => Ok(Self { pattern: Some(name.parse()?), range }),
         }
@@ -116,7 +120,9 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["a", "a=", "a=b", "a=0", "a=-1", "a=inf", "a=NaN", "[=1", ""] {
+        for text in
+            ["a", "a=", "a=b", "a=0", "a=-1", "a=inf", "a=NaN", "a=1e101", "a=1e-101", "[=1", ""]
+        {
             assert!(text.parse::<RangeArg>().is_err(), "{text}");
         }
     }

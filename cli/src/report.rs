@@ -2,10 +2,12 @@
 
 mod html;
 mod limit;
+mod reason;
 mod text;
 
 pub use limit::Limit;
-use secagg::{Abort, Aggregate, Failure, Params, StageReport};
+use reason::{flag, reason};
+use secagg::{Aggregate, Params, StageReport};
 use serde::Serialize;
 
 use crate::check::Check;
@@ -170,8 +172,7 @@ impl Report {
     ) -> Self {
         let (done, reason) = match &finished.outcome {
             Ok(aggregate) => (Some(aggregate), None),
-            Err(Failure::Abort(Abort::Imprecise(noise))) => (None, Some(noise.sentence(flag))),
-            Err(failure) => (None, Some(failure.to_string())),
+            Err(failure) => (None, Some(reason(fleet, params, &finished.traffic, failure))),
         };
         let stages = stages(fleet, finished);
         let imprecise = done.and_then(|done| done.imprecise).map(|it| it.sentence(flag));
@@ -209,11 +210,6 @@ impl Report {
         // Numbers, strings and lists; nothing in a report can fail to be written.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
-}
-
-/// A parameter's name as the command line has it.
-fn flag(name: &str) -> String {
-    format!("--{}", name.replace('_', "-"))
 }
 
 fn threshold_warning(params: &Params) -> Option<String> {

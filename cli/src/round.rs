@@ -79,7 +79,7 @@ impl RoundArgs {
             files::check_writable(out, fleet.layout())?;
         }
         let threads = self.run.threads().min(self.updates.len());
-        let held = memory::check(&params, threads, fleet.layout().element_bytes(), self.run.check)?;
+        let held = memory::check(&params, threads, fleet.element_bytes(), self.run.check)?;
         let crew = Crew::new(threads)?;
         drop(held);
         let finished = self.run_round(&fleet, &params, &crew)?.or_file_error()?;

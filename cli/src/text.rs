@@ -50,6 +50,17 @@ fn is_obeyed(c: char) -> bool {
     c.is_control() || turns
 }
 
+/// A number for a sentence, with an exponent where it would have many digits.
+pub(crate) fn number(x: f64) -> String {
+    let is_short = x == 0.0 || (1e-3..1e6).contains(&x.abs());
+    if is_short { x.to_string() } else { format!("{x:e}") }
+}
+
+/// A [`number`] with so many digits that count.
+pub(crate) fn short(x: f64, digits: usize) -> String {
+    number(format!("{x:.*e}", digits - 1).parse().unwrap_or(x))
+}
+
 /// Columns of the terminal that standard output is, or else those that the variable `COLUMNS` tells. None otherwise:
 /// then lines are not broken.
 pub fn columns() -> Option<usize> {
@@ -131,6 +142,18 @@ mod tests {
         assert_eq!(wrap("one two three\nfour", Some(7)), "one two\nthree\nfour\n");
         assert_eq!(wrap("one two three\nfour", None), "one two three\nfour");
         assert_eq!(wrap("incomprehensible word", Some(5)), "incomprehensible\nword\n");
+    }
+
+    #[test]
+    fn numbers_have_exponents_from_a_million_on_and_below_a_thousandth() {
+        let numbers = [0.0, 5.26, 0.00123, -400.0, 999_999.0, 1e6, 0.000_999, -1e-100, 1e308];
+        let plain = numbers.map(number);
+        let expected =
+            ["0", "5.26", "0.00123", "-400", "999999", "1e6", "9.99e-4", "-1e-100", "1e308"];
+        assert_eq!(plain, expected);
+        let rounded = numbers.map(|x| short(x, 2));
+        let expected = ["0", "5.3", "0.0012", "-400", "1e6", "1e6", "0.001", "-1e-100", "1e308"];
+        assert_eq!(rounded, expected);
     }
 
     #[test]

@@ -33,13 +33,14 @@ impl Quantization {
     }
 }
 
-/// 2c / (q - 1) · w_max / W · √(S / 6), for S survivors with a total weight of W.
+/// c / L · w_max / W · √(S / 6), where L = ⌊(q - 1) / 2⌋, for S survivors with a total weight of W.
 ///
 /// A lane whose exact value has the fraction f is rounded up with probability f, so its error has a
 /// variance of f (1 - f): 1/6 if all fractions are equally likely, as they are where updates spread
 /// over many levels. Errors of different clients are independent, and the mean has the sum of their
 /// variances, scaled from lanes to elements.
 fn expected_rms_error(quantizer: &Quantizer, survivors: u32, total_weight: f64) -> f64 {
-    let step = 2.0 * quantizer.clipping_range() / (quantizer.quantization_range() - 1) as f64;
+    let zero = (quantizer.quantization_range() - 1) / 2;
+    let step = quantizer.clipping_range() / zero as f64;
     step * (quantizer.max_weight() / total_weight) * (f64::from(survivors) / 6.0).sqrt()
 }

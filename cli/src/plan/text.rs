@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 
 use super::{Graph, PlanReport, Quantization, Work, report::Assumptions};
-use crate::text::{columns, table, wrap};
+use crate::text::{columns, short, table, wrap};
 
 impl PlanReport {
     /// Sentences and tables, no wider than the terminal.
@@ -150,8 +150,8 @@ impl Quantization {
             format!("2^{}", self.modulus_bits),
             self.quantization_range.to_string(),
             HumanBytes(self.bytes_per_vector).to_string(),
-            format!("{:.2e}", self.error_bound),
-            format!("{:.2e}", self.expected_rms_error),
+            short(self.error_bound, 3),
+            short(self.expected_rms_error, 3),
             remark.into(),
         ]
     }

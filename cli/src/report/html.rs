@@ -1,6 +1,7 @@
 //! A report as one page to look at: no script, no font, no picture from anywhere else.
 
 mod charts;
+mod mean;
 mod style;
 
 use std::num::NonZeroU64;
@@ -11,6 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::limit::Limit;
 use super::{Complaint, Parameters, Report, Stage};
 use crate::check::Check;
+use crate::text::{number, short};
 
 impl Report {
     /// A self-contained page of HTML. The masks' cost is drawn beside the limit.
@@ -34,7 +36,8 @@ impl Report {
         let Parameters { cohort_size, dimension, .. } = self.parameters;
         let headline =
             format!("{} of {cohort_size} clients, {dimension} parameters", self.survivors.len());
-        let bound = self.error_bound.map(|bound| format!(", each element within {bound:.1e}"));
+        let bound = self.error_bound.filter(|_| self.bounds_by_range.is_empty());
+        let bound = bound.map(|bound| format!(", each element within {}", short(bound, 2)));
         headline + &bound.unwrap_or_default()
     }
 
@@ -46,6 +49,7 @@ impl Report {
                 @if let Some(reason) = &self.reason { p { (reason) "." } }
                 @for warning in &self.warnings { p.warning { "Warning: " (warning) "." } }
             }
+            @if let Some(mean) = self.mean() { (section("Mean", &(mean + "."), &mean::tables(self))) }
             (section("Stages", "Each bar is a stage, from its first message to its closing. Dark: the server alone at work.", &charts::timeline(self)))
             (section("Who dropped where", "Of the clients that each stage asked.", &self.cohort()))
             (section("Bytes of one client", "On average; each mark is ten times the one before.", &charts::bytes(&self.stages)))
@@ -120,13 +124,14 @@ fn error(check: &Check) -> Markup {
     html! {
         (charts::errors(check))
         p {
-            "Largest " (format!("{largest_error:.3e}")) ", root of the mean square " (format!("{rms_error:.3e}"))
-            ", bound " (format!("{bound:.3e}")) "."
+            "Largest " (short(*largest_error, 4)) ", root of the mean square " (short(*rms_error, 4))
+            ", bound " (short(*bound, 4)) "."
             @if *clipped_elements > 0 {
                 " " (clipped_elements) " elements were clipped: with them, the largest error is "
-                (format!("{:.3e}", check.largest_error_with_clipping)) "."
+                (short(check.largest_error_with_clipping, 4)) "."
             }
         }
+        (mean::groups(check.telling_groups()))
     }
 }
 
@@ -140,7 +145,7 @@ impl Parameters {
             ("Neighbours that may collude", self.corrupted_neighbours.to_string()),
             ("The server is assumed to be", self.threat_model.clone()),
             ("Largest weight", self.max_weight.to_string()),
-            ("Clipping range", format!("±{}", self.clipping_range)),
+            ("Clipping range", format!("±{}", number(self.clipping_range))),
             ("Levels of the quantizer", self.quantization_range.to_string()),
             ("Modulus", format!("2^{}", self.modulus_bits)),
             ("PRG", self.prg.clone()),

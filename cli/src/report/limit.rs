@@ -27,9 +27,26 @@ impl Limit {
 
     /// Processor seconds for so many masks.
     pub(super) fn seconds(self, parameters: &Parameters, masks: usize) -> f64 {
-        // One lane more than elements: the weight.
-        let lanes = masks as f64 * (parameters.dimension as f64 + 1.0);
+        // Two lanes beside those of the elements: the weight, and the count of clients that clipped.
+        let lanes = masks as f64 * (parameters.dimension as f64 + 2.0);
         let lane_bytes = parameters.modulus_bits.div_ceil(8).next_power_of_two().max(2);
         lanes * f64::from(lane_bytes) / self.bytes_per_second
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "small whole numbers are exact")]
+mod tests {
+    use secagg::Params;
+
+    use super::*;
+
+    /// A second for each byte, of lanes of 32 bits.
+    #[test]
+    fn a_mask_covers_all_lanes_of_a_masked_vector() {
+        let params = Params::secagg(4, 10, 0.67).modulus_range(1 << 32).build().unwrap();
+        let seconds =
+            Limit { bytes_per_second: 1.0 }.seconds(&super::super::parameters(&params), 3);
+        assert_eq!(seconds, 3.0 * 4.0 * params.lanes() as f64);
     }
 }

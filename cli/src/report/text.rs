@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use super::{Complaint, FalseShare, Parameters, RangeBound, Report, Stage, Unmask};
 use crate::check::{Check, Group};
-use crate::text::{columns, printable, table, wrap};
+use crate::text::{columns, number, printable, short, table, wrap};
 
 impl Report {
     /// Tables and sentences, no wider than the terminal.
@@ -42,7 +42,7 @@ impl Report {
             "Mean of {survivors} of {clients} clients, with a total weight of {total_weight}"
         );
         if self.bounds_by_range.is_empty() {
-            let _ = write!(sentence, ", each element within {error_bound:.1e}");
+            let _ = write!(sentence, ", each element within {}", short(error_bound, 2));
         }
         if let Some(clipped @ 1..) = self.clipped_clients {
             let _ = write!(sentence, "; {clipped} of them clipped: raise --clipping-range");
@@ -72,10 +72,8 @@ impl Report {
         }
         self.describe_left_alone(text);
         for RangeBound { clipping_range, error_bound } in &self.bounds_by_range {
-            let _ = writeln!(
-                text,
-                "Clipped to ±{clipping_range}: each element within {error_bound:.1e}."
-            );
+            let (range, bound) = (number(*clipping_range), short(*error_bound, 2));
+            let _ = writeln!(text, "Clipped to ±{range}: each element within {bound}.");
         }
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());
@@ -179,24 +177,23 @@ impl Unmask {
     }
 }
 
-/// What rounding adds, and the bound of each range.
+/// The bound of each group, and the part of it that rounding adds.
 fn describe_groups(check: &Check, text: &mut String) {
-    if check.groups.len() == 1 && !check.groups[0].is_coarse() {
-        return;
-    }
-    for group in &check.groups {
+    for group in check.telling_groups() {
         let Group { dtype, clipping_range, elements, largest_error, rounding, bound } = group;
         let dtype = dtype.as_deref().unwrap_or_default();
         let verdict = if group.holds() { "within" } else { "ABOVE" };
         let of_which = if group.is_coarse() {
-            format!(", of which rounding to {dtype} at most {rounding:.3e}")
+            format!(", of which rounding to {dtype} at most {}", short(*rounding, 4))
         } else {
             String::new()
         };
+        let (range, error) = (number(*clipping_range), short(*largest_error, 4));
+        let bound = short(*bound, 4);
         let _ = write!(
             text,
-            "\n  {dtype} ({elements}) within ±{clipping_range}: largest error {largest_error:.3e}{of_which}; \
-             {verdict} the bound of {bound:.3e}."
+            "\n  {dtype} ({elements}) within ±{range}: largest error {error}{of_which}; {verdict} \
+             the bound of {bound}."
         );
     }
 }
@@ -204,15 +201,17 @@ fn describe_groups(check: &Check, text: &mut String) {
 fn sentence(check: &Check) -> String {
     let Check { largest_error, bound, clipped_elements, largest_error_with_clipping, .. } = check;
     let verdict = if check.holds { "within" } else { "ABOVE" };
+    let (error, bound) = (short(*largest_error, 4), short(*bound, 4));
     let mut text = format!(
-        "Largest error against the plain weighted mean: {largest_error:.3e}, {verdict} the bound of {bound:.3e}."
+        "Largest error against the plain weighted mean: {error}, {verdict} the bound of {bound}."
     );
     describe_groups(check, &mut text);
     if *clipped_elements > 0 {
         let _ = write!(
             text,
             "\n{clipped_elements} elements were clipped: with them, the largest error is \
-             {largest_error_with_clipping:.3e}. Raise --clipping-range to avoid that."
+             {}. Raise --clipping-range to avoid that.",
+            short(*largest_error_with_clipping, 4)
         );
     }
     text

@@ -21,4 +21,5 @@ svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg text.soft {
 .key svg { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
 details { margin-top: .5rem; overflow-wrap: anywhere; } summary { cursor: pointer; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: normal; color: var(--soft); padding-right: 2rem; }
+.rows { margin-top: .6rem; } .rows td { padding-right: 2rem; overflow-wrap: anywhere; }
 ";
