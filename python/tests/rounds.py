@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from secagg import Aggregate, Client, Directory, Identity, Params, Server, StateKey, new_session_id
+from secagg import Aggregate, Client, Directory, Identity, Params, Server, StateKey, new_session_id, kernels
 
 APPLICATION = b"the hash of a model, round 7"
 STATE_KEY = StateKey(bytes(range(32)))
@@ -96,6 +96,23 @@ def collecting(cohort: Cohort) -> tuple[Server, dict[int, Client], dict[int, byt
     requests = server.requests.items()
     answers = {id: cohort.answer(clients[id], id, request) for id, request in requests}
     return server, clients, answers
+
+
+def masking(dimension: int) -> tuple[Server, Client, bytes]:
+    """A client that is asked for its masked vector."""
+    cohort = Cohort(Params.secagg(3, dimension, 2))
+    server = cohort.server()
+    clients = {client: cohort.client(client) for client in cohort.ids}
+    while server.stage != "collect_masked_vectors":
+        for client, request in server.requests.items():
+            server.receive(client, clients[client].answer(request))
+        server.close()
+    return server, clients[1], server.requests[1]
+
+
+def plan(masks: int = 2) -> kernels.MaskPlan:
+    """Masks of seeds 0, 1, ..., of which every other one is subtracted."""
+    return kernels.MaskPlan("aes-128-ctr", [(bytes([i]) * 32, (-1) ** i) for i in range(masks)])
 
 
 def assert_mean(cohort: Cohort, aggregate: Aggregate, survivors: Sequence[int]) -> None:
