@@ -11,6 +11,7 @@ from flwr.server.strategy import DifferentialPrivacyServerSideFixedClipping, Fed
 from flwr.server.workflow import DefaultWorkflow
 from secagg import Misuse
 from secagg.flower import (
+    SecAggGrid,
     SecAggPlusWorkflow,
     SecAggWorkflow,
     UnsuitableStrategy,
@@ -241,6 +242,7 @@ def test_parameters_that_do_not_fit_the_cohort_say_what_to_change():
         ({"reconstruction_threshold": 0.0}, ValueError), ({"max_weight": 0}, ValueError),
         ({"max_weight": float("nan")}, ValueError), ({"clipping_range": -8}, ValueError),
         ({"quantization_range": 2.0}, ValueError), ({"quantization_range": 0}, ValueError),
+        ({"quantization_range": 2}, ValueError), ({"quantization_range": 6}, ValueError),
         ({"modulus_range": 2**22}, ValueError), ({"modulus_range": 2**32 - 1}, ValueError),
         ({"timeout": 0}, ValueError), ({"timeout": "1"}, TypeError), ({"metrics": "loss"}, TypeError),
         ({"metrics": {"loss": 0.0}}, ValueError),
@@ -249,6 +251,13 @@ def test_parameters_that_do_not_fit_the_cohort_say_what_to_change():
 def test_parameters_that_no_round_could_have_are_refused_at_once(bad, error):
     with pytest.raises(error):
         SecAggPlusWorkflow(**{"num_shares": 3, "reconstruction_threshold": 2, **bad})
+
+
+def test_the_fewest_levels_are_those_of_the_quantizer():
+    for levels in (2, 6):
+        with pytest.raises(ValueError, match=f"`quantization_range` must be an integer and at least 7, .* not {levels}"):
+            SecAggGrid(None, quantization_range=levels)
+    assert SecAggGrid(None, quantization_range=7).settings.quantization_range == 7
 
 
 def test_a_context_of_the_other_api_is_refused():

@@ -16,6 +16,9 @@ from .ranges import Ranges
 FLOWERS_LEVELS = 2**22
 """Flower's default quantization range: the precision that ``quantization_range="auto"`` keeps for `max_weight`."""
 
+FEWEST_LEVELS = 7
+"""Three on each side of zero, the fewest that the quantizer takes for any weight."""
+
 HEADROOM = 32
 """With ``quantization_range="auto"``: how many times `max_weight` a weight may be, where there is room."""
 
@@ -146,8 +149,11 @@ class Settings:
     def _check_ranges(self) -> None:
         quantization, modulus = self.quantization_range, self.modulus_range
         if quantization != "auto":
-            if not _is_integer(quantization) or quantization < 2:
-                raise ValueError("`quantization_range` must be an integer and greater than 1, or \"auto\".")
+            if not _is_integer(quantization) or quantization < FEWEST_LEVELS:
+                raise ValueError(
+                    f"`quantization_range` must be an integer and at least {FEWEST_LEVELS}, or \"auto\", not {quantization!r}: "
+                    "with fewer levels, a mean may be off by the whole clipping range."
+                )
             self._set("quantization_range", int(quantization))
         least = 1 if quantization == "auto" else int(quantization)
         if not _is_integer(modulus) or modulus <= least:

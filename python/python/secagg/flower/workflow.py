@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from logging import ERROR, INFO
-from typing import cast
+from typing import Literal, cast
 
 from flwr.app import Context, MessageType
 from flwr.common import Code, FitRes, Parameters, Status
@@ -54,8 +54,8 @@ class SecAggPlusWorkflow:
     clipping_range : float or mapping of str to float
         Parameters are clipped to plus or minus this. A mapping has ranges by place, a string: ``{"3": 1e4, "*": 8.0}``. The first
         pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
-    quantization_range : int
-        Levels into which the clipping range is quantized.
+    quantization_range : int or "auto"
+        Levels into which the clipping range is quantized, 7 at least; "auto" for as many as `modulus_range` has room for.
     modulus_range : int
         The modulus of all sums, a power of two that holds ``clients * (quantization_range - 1)``.
     timeout : float or None
@@ -83,7 +83,7 @@ class SecAggPlusWorkflow:
         *,
         max_weight: float = 1000.0,
         clipping_range: float | Mapping[str, float] = 8.0,
-        quantization_range: int = 4194304,
+        quantization_range: int | Literal["auto"] = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
@@ -283,7 +283,7 @@ class SecAggWorkflow(SecAggPlusWorkflow):
         *,
         max_weight: float = 1000.0,
         clipping_range: float | Mapping[str, float] = 8.0,
-        quantization_range: int = 4194304,
+        quantization_range: int | Literal["auto"] = 4194304,
         modulus_range: int = 4294967296,
         timeout: float | None = None,
         metrics: Mapping[str, float] | Sequence[str] = (),
