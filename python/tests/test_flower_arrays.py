@@ -260,6 +260,42 @@ def test_a_client_is_told_what_was_clipped_and_which_range_holds_it(caplog):
     assert "'v': 1 of 3 elements are above 8, and 1300 would hold them" in caplog.text
 
 
+def test_elements_that_float32_rounds_above_the_range_are_counted(caplog):
+    grid = SecAggGrid(Fleet([message_app(set_to(w=[0.1, 0]), [secagg_mod]) for _ in range(NODES)]), 2, clipping_range=0.1)
+    strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record({"w": np.zeros(2, "f4")}), num_rounds=1)
+    assert grid.last_round.clipped == NODES
+    assert "'w': 1 of 2 elements are above 0.1, and 0.11 would hold them" in caplog.text
+
+
+def test_numbers_near_the_largest_are_clipped_and_counted(caplog):
+    model = {"w": np.zeros(3, "f4"), "v": np.zeros(3, "f8")}
+    far = set_to(w=[3e38, -3e38, 0], v=[1.7e308, 0, 0])
+    settings = {"clipping_range": {"?": 1e-9, "*": 1e6}, "modulus_range": 2**48}
+    grid = SecAggGrid(Fleet([message_app(far, [secagg_mod]) for _ in range(NODES)]), 2, **settings)
+    arrays = strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record(model), num_rounds=1).arrays
+    np.testing.assert_allclose(arrays["w"].numpy(), [1e-9, -1e-9, 0], rtol=1e-4)
+    assert grid.last_round.clipped == NODES and "'v': 1 of 3 elements are above 1e-09" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_each_range_keeps_its_share_of_the_bound(dtype):
+    """The modulus is so large that the bound is hardly more than one rounding, which is a coarse one just above 4."""
+    random, shape = np.random.default_rng(3), (NODES, 4000)
+    values = {"w": random.uniform(-4.1, 4.1, shape).astype(dtype), "v": random.uniform(7950, 8100, shape).astype(dtype)}
+    moves = [set_to(**{name: array[k] for name, array in values.items()}) for k in range(NODES)]
+    clients = Fleet([message_app(lambda a, move=move: (*move(a)[:2], {"loss": 0.7}), [secagg_mod]) for move in moves])
+    settings = {"clipping_range": {"v": 8100.0, "*": 4.1}, "modulus_range": 2**64, "metrics": {"loss": 1.0}}
+    grid = SecAggGrid(clients, 2, **settings)
+    content = RecordDict({"arrays": record({name: array[0] for name, array in values.items()})})
+    reply = next(iter(grid.send_and_receive([Message(content, node, "train") for node in clients.apps])))
+    bound = grid.last_round.error_bound
+    for name, limit in (("w", 4.1), ("v", 8100.0)):
+        array, exact = reply.content["arrays"][name].numpy(), values[name].astype(float).mean(axis=0)
+        rounding = np.spacing(np.abs(array)) / 2
+        assert (np.abs(array.astype(float) - exact) <= bound * limit / 4.1 + rounding).all()
+    assert abs(reply.content["metrics"]["loss"] - 0.7) <= bound / 4.1 + np.spacing(0.7)
+
+
 def test_what_is_not_finite_is_named_and_no_range_is_advised(caplog):
     with caplog.at_level(logging.WARNING, logger="flwr"):
         run({"w": np.zeros(2), "v": np.zeros(2)}, [set_to(w=[1, np.inf], v=[np.nan, 0])] + [same] * 3)

@@ -68,6 +68,14 @@ def test_a_tie_is_one_within_the_error_of_the_mean():
     assert [array.tolist() for array in near] == [[0, 2, 2, 3], [True, False]]
 
 
+@pytest.mark.parametrize("error", [0.1, 0.2, 100.0])
+def test_a_bound_is_not_taken_for_the_error(error):
+    layout = layout_of(i=np.zeros(4, "i4"), b=np.zeros(3, bool))
+    mean = np.array([3.4, 3.6, -0.6, 0.4, 0.3, 0.49, 0.5], np.float32)
+    integers, bools = layout.unflatten(mean, 8.0, error)["arrays"].to_numpy_ndarrays()
+    assert integers.tolist() == [3, 4, -1, 0] and bools.tolist() == [False, False, True]
+
+
 def test_what_is_not_finite_is_not_cast():
     assert np.isnan(layout_of(i=np.zeros(1, "i4")).cast_back(record(i=[np.nan]))["i"].numpy())
 
@@ -129,11 +137,47 @@ def test_ranges_are_by_the_first_pattern_that_matches():
         layout_of((), (("?", 8.0), ("a", 1000.0)), **model)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_an_array_within_its_range_is_never_clipped_by_rounding(dtype):
+def test_an_array_within_its_range_is_never_clipped_by_rounding():
     random = np.random.default_rng(1)
     for bound, limit in np.exp(random.uniform(-20, 20, (1000, 2))):
-        assert dtype(bound) * factor(limit, bound, np.dtype(dtype)) <= limit
+        assert bound * factor(limit, bound) <= limit
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize(("bound", "limit"), [(1e4, 8.0), (0.3, 7.0), (1e-3, 8.0), (100.0, 0.7)])
+def test_scaling_adds_no_error_but_the_rounding_to_the_dtype(dtype, bound, limit):
+    values = np.random.default_rng(1).uniform(-bound, bound, 5000).astype(dtype)
+    values = values.clip(-np.nextafter(dtype_of(bound, dtype), dtype_of(0, dtype)), dtype_of(bound, dtype))
+    layout = layout_of((), (("w", bound),), w=values)
+    vector = layout.flatten({"arrays": record(w=values)}, limit)
+    exact = values.astype(np.longdouble) * (np.longdouble(limit) / np.longdouble(bound))
+    assert (np.abs(vector - exact) <= 2.0**-51 * np.abs(exact)).all()
+    (found,) = back_and_forth(layout, record(w=values), limit)
+    np.testing.assert_allclose(found.astype(float), values.astype(float), rtol=0 if dtype != "f8" else 2.0**-50)
+
+
+def dtype_of(number, dtype):
+    return np.dtype(dtype).type(number)
+
+
+def test_numbers_behind_the_arrays_are_not_rounded():
+    layout = layout_of(w=np.zeros(2, np.float32))
+    assert layout.flatten({"arrays": record(w=np.zeros(2, np.float32))}, 8.0, [0.1, 1e300])[2:].tolist() == [0.1, 1e300]
+    assert (layout.vector_dtype(), layout.vector_dtype(2)) == (np.float32, np.float64)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_scaling_keeps_finite_numbers_finite_and_beyond_the_range(dtype):
+    """They are clipped, and no number of the mean is beyond its type."""
+    largest = np.finfo(dtype).max
+    values = np.array([largest, -largest, 0.0, np.inf, np.nan], dtype)
+    vector = layout_of((), (("w", 1e-9),), w=values).flatten({"arrays": record(w=values)}, 1e6)
+    assert vector[0] > 1e6 and vector[1] < -1e6 and vector[2] == 0.0
+    assert np.isfinite(vector).tolist() == [True, True, True, False, False]
+    layout = layout_of((), (("w", 1e306),), w=values)
+    with np.errstate(all="raise"):
+        (mean,) = layout.unflatten(np.array([8.0, -8.0, 0.0, 1.0, 1.0]), 1e289)["arrays"].to_numpy_ndarrays()
+    assert np.isfinite(mean).all()
 
 
 def test_a_reply_may_lack_what_is_skipped_but_not_where_names_are_places():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ._records import of_kind
 from .errors import BadArrays
 from .npy import in_place
-from .ranges import Key, Ranges, bound_of, factor, idle, is_skipped
+from .ranges import Key, Ranges, bound_of, factor, idle, is_skipped, scaled
 
 Numbers: TypeAlias = NDArray[Any]
 """An array of whatever type a model has."""
@@ -28,6 +28,9 @@ EMPTY = "_empty"
 
 EXACT = 2**53
 """Up to here all integers are floats of 64 bits."""
+
+NEAR_TIE = 1e-3
+"""A mean is never moved further than this to a tie: a bound is the worst case, and not the error."""
 
 ADVICE = (
     "name them in skip=[...] of the SecAggGrid or the workflow, and they are not averaged but keep the "
@@ -60,9 +63,8 @@ class Part:
 class Layout:
     """The arrays of a model, those that are averaged and those that are not.
 
-    The averaged ones lie one behind the other in the vector, each in C order. The vector is of float32 if
-    that holds every dtype's values, otherwise of float64. An array with a clipping range of its own is
-    scaled to that of the round, and back.
+    The averaged ones lie one behind the other in the vector, each in C order. An array with a clipping
+    range of its own is scaled to that of the round, and back.
     """
 
     parts: tuple[Part, ...]
@@ -106,9 +108,15 @@ class Layout:
         """Elements of the vector."""
         return sum(part.size for part in self.parts)
 
-    @property
-    def vector_dtype(self) -> np.dtype[Any]:
-        """The dtype of the vector."""
+    def vector_dtype(self, more: int = 0) -> np.dtype[Any]:
+        """The dtype of the vector with some numbers behind it.
+
+        It is float32 if that holds every dtype's values, otherwise float64. Numbers that are scaled,
+        and those behind the arrays, are float64, since float32 would round them once more than the
+        error bound of a mean says.
+        """
+        if more or any(part.bound is not None for part in self.parts):
+            return np.dtype(np.float64)
         return np.result_type(np.float32, *(part.dtype for part in self.parts))
 
     def flatten(self, records: Records, clipping_range: float, more: Sequence[float] = ()) -> Numbers:
@@ -120,7 +128,7 @@ class Layout:
             If names or shapes are others than those of the layout, or an array has no mean.
         """
         arrays, bad = self._matching(records), []
-        vector = np.empty(self.dimension + len(more), self.vector_dtype)
+        vector = np.empty(self.dimension + len(more), self.vector_dtype(len(more)))
         for part, place in self.places():
             numbers, problem = _read(arrays[part.key])
             if not problem and numbers.shape != part.shape:
@@ -128,9 +136,8 @@ class Layout:
             if problem:
                 bad.append(f"array {self.label(part)} {problem}")
                 continue
-            vector[place] = numbers.reshape(-1)
-            if part.bound is not None:
-                vector[place] *= factor(clipping_range, part.bound, vector.dtype)
+            lanes = numbers.reshape(-1)
+            vector[place] = lanes if part.bound is None else scaled(lanes, clipping_range, part.bound)
         _refuse(bad)
         vector[self.dimension :] = more
         return vector
@@ -138,16 +145,19 @@ class Layout:
     def unflatten(self, vector: Numbers, clipping_range: float, error: float = 0.0) -> dict[str, ArrayRecord]:
         """The records of a mean, named, typed and ordered as the model; skipped arrays as they were sent.
 
-        Means of integers are rounded to the nearest, ties to even, and a bool is true from one half on. What is
-        within `error` of a tie is one.
+        Means of integers are rounded to the nearest, ties to even, and a bool is true from one half on.
+        A mean within `error` of a tie, and within `NEAR_TIE`, is one.
         """
         arrays = dict(self.skipped)
         for part, place in self.places():
             mean, scale = vector[place], 1.0
             if part.bound is not None:
-                scale = factor(clipping_range, part.bound, vector.dtype)
-                mean = (mean / scale).clip(-part.bound, part.bound)
-            arrays[part.key] = Array(_cast(mean, part.dtype, error / float(scale)).reshape(part.shape))
+                scale = factor(clipping_range, part.bound)
+                mean = mean / scale
+            bound = min(part.bound or clipping_range, _largest(part.dtype))
+            if part.bound is not None or bound < clipping_range:
+                mean = mean.clip(-bound, bound)
+            arrays[part.key] = Array(_cast(mean, part.dtype, error / scale).reshape(part.shape))
         records: dict[str, dict[str, Array]] = {}
         for record, name in self.order:
             records.setdefault(record, {})[name] = arrays[record, name]
@@ -272,6 +282,11 @@ def _as_floats(array: Array) -> Array:
     return Array(numbers.astype(np.float32)) if numbers.dtype.itemsize < 4 else array
 
 
+def _largest(dtype: np.dtype[Any]) -> float:
+    """The largest number of a type of floats; infinite for others, which `_cast` limits itself."""
+    return float(np.finfo(dtype).max) if dtype.kind == "f" else math.inf
+
+
 def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
     if array.dtype == str(dtype):
         return array
@@ -285,7 +300,7 @@ def _cast(numbers: Numbers, dtype: np.dtype[Any], error: float = 0.0) -> Numbers
     """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half on."""
     if dtype.kind == "f":
         return numbers.astype(dtype, copy=False)
-    error = min(error, 0.25)
+    error = min(error, NEAR_TIE)
     if dtype.kind == "b":
         return np.asarray(numbers >= 0.5 - error)
     limits = np.iinfo(dtype)

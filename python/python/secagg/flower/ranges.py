@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from math import isfinite
+from math import isfinite, nextafter
 from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 Key: TypeAlias = tuple[str, str]
 """The names of a record and of an array in it."""
@@ -96,11 +97,23 @@ def idle(keys: Sequence[Key], skip: Sequence[str], ranges: Ranges) -> list[str]:
     return words
 
 
-def factor(clipping_range: float, bound: float, dtype: np.dtype[Any]) -> Any:
-    """By what an array is multiplied that its own range may fill the round's, and no more by rounding."""
-    number = dtype.type
-    scale = number(clipping_range / bound)
+def factor(clipping_range: float, bound: float) -> float:
+    """The multiplier that fits an array's own range into the round's; rounding never takes it beyond."""
+    scale = clipping_range / bound
     for _ in range(2):
-        if number(bound) * scale > clipping_range:
-            scale = np.nextafter(scale, number(0))
+        if bound * scale > clipping_range:
+            scale = nextafter(scale, 0.0)
     return scale
+
+
+def scaled(numbers: Any, clipping_range: float, bound: float) -> NDArray[np.float64]:
+    """Numbers of one range as lanes of another, in 64 bits.
+
+    A finite number stays finite: beyond the range it is clipped, however large it is.
+    """
+    doubles = np.asarray(numbers, np.float64)
+    with np.errstate(over="ignore"):
+        lanes = np.asarray(doubles * factor(clipping_range, bound))
+    beyond = np.isinf(lanes) & np.isfinite(doubles)
+    lanes[beyond] = np.copysign(np.finfo(np.float64).max, doubles[beyond])
+    return lanes

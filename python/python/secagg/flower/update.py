@@ -15,13 +15,11 @@ from secagg import BadUpdate, Client, Params
 from ._records import LOG, of_kind
 from .errors import BadArrays, BadReply, TooHeavy
 from .layout import Layout, Numbers, Records
-from .ranges import factor
+from .ranges import factor, scaled
 from .terms import Terms
 
 LEGACY = "fitres"
 """What the records of a legacy reply have for the first part of their names."""
-
-DOUBLE = np.dtype(np.float64)
 
 Record = TypeVar("Record")
 
@@ -85,7 +83,7 @@ class Update:
             If one is missing, or is no number.
         """
         return [
-            self._metric(name) * factor(clipping_range, bound, DOUBLE)
+            float(scaled(self._metric(name), clipping_range, bound))
             for name, bound in terms.metrics.items()
         ]
 
@@ -127,7 +125,9 @@ def _warn_of_clipping(vector: Numbers, layout: Layout, terms: Terms, params: Par
         lanes = vector[place]
         largest = max(float(lanes.max()), -float(lanes.min())) if part.size else 0.0
         if limit < largest < inf:
-            bound, count = part.bound or limit, np.count_nonzero((lanes > limit) | (lanes < -limit))
+            # Beside lanes of float32, numpy would round the limit to float32.
+            doubles = lanes.astype(np.float64, copy=False)
+            bound, count = part.bound or limit, np.count_nonzero((doubles > limit) | (doubles < -limit))
             clipped.append(
                 f"{layout.label(part)}: {count} of {part.size} elements are above {bound:g}, and "
                 f"{_at_least(largest * (bound / limit)):g} would hold them"
@@ -164,7 +164,7 @@ def _explain(
 def metrics_of(lanes: list[float], terms: Terms, clipping_range: float) -> dict[str, float]:
     """The averaged metrics: what `Update.lanes_of_metrics` scaled, scaled back."""
     return {
-        name: float(lane / factor(clipping_range, bound, DOUBLE))
+        name: lane / factor(clipping_range, bound)
         for lane, (name, bound) in zip(lanes, terms.metrics.items(), strict=True)
     }
 
