@@ -132,7 +132,8 @@ class SecAggGrid(Grid):
         self._uniform_weights = uniform_weights
         self._has_mean = False
         self.last_round: Round | None = None
-        """The last round: its `failures` by node, `false_shares`, and the reports of its `stages`."""
+        """The last round: its `failures` by node, `false_shares`, the reports of its `stages`, and of
+        its mean the `error_bound` and the number of clients that `clipped`."""
         self.rounds: list[RoundReport] = []
         """A report of each round so far, the oldest first."""
 
@@ -235,6 +236,7 @@ class SecAggGrid(Grid):
             self._check_run(error, round_)
             return [_failure(message, _reason(message, round_, str(error))) for message in messages]
         report.survivors = outcome.survivors
+        report.error_bound, report.clipped = round_.error_bound, round_.clipped
         self._has_mean |= round_.has_arrays
         return _replies(messages, outcome, round_)
 

@@ -10,26 +10,48 @@ from secagg import Imprecise, Params
 
 from .settings import Settings
 
+OF_CLIPPING_RANGE = 0.01
+"""The part of the clipping range from which on a bound is worth a warning."""
 
-def advice(found: Imprecise, settings: Settings, params: Params) -> str:
+
+def advice(found: Imprecise, settings: Settings, params: Params, clipped: int = 0) -> str:
     """A sentence with the parameters that would make a mean precise, by the names and in the units of the settings.
 
-    The exception's own message has those of the round, whose `max_weight` and levels follow from the settings.
+    The exception's own message has those of the round, whose `max_weight` and levels follow from the
+    settings. `clipped` is the number of clients that clipped.
     """
-    of_range = found.error_bound >= 0.01 * params.clipping_range
+    of_range = found.error_bound >= OF_CLIPPING_RANGE * params.clipping_range
     beside = f"clipping_range is {params.clipping_range:g}" if of_range else "all elements are small"
-    remedies = ", or ".join([*_lower_weight(found, settings, params), *_larger_modulus(found, settings, params)])
-    return f"elements of the mean may be off by {found.error_bound:.2g}, where {beside}: {remedies}"
+    remedies = [
+        *_lower_weight(found, settings, params),
+        # Beside the clipping range itself, every clipping range is as precise.
+        *([] if of_range or clipped else [_lower_range(found, settings)]),
+        *_larger_modulus(found, settings, params),
+    ]
+    words = f"elements of the mean may be off by {found.error_bound:.2g}, where {beside}"
+    return f"{words}: {', or '.join(remedies)}" if remedies else words
 
 
 def _lower_weight(found: Imprecise, settings: Settings, params: Params) -> Iterator[str]:
     """None where the average weight is already above what would do."""
-    lower = settings.max_weight * found.limit / found.error_bound
-    unit = 10.0 ** (floor(log10(lower)) - 1)
-    lower = float(f"{floor(lower / unit) * unit:.1e}")
+    lower = _below(settings.max_weight * found.limit / found.error_bound)
     average = _per_client(params) / found.error_bound
     if lower >= average:
         yield f"lower max_weight to {lower:g} if no client's weight is above that"
+
+
+def _lower_range(found: Imprecise, settings: Settings) -> str:
+    """All elements of the mean fit: the limit is a tenth of the largest, and the bound below 1 % of the range."""
+    part = _below(found.limit / found.error_bound)
+    if settings.ranges:
+        return f"multiply every clipping_range by {part:g} if no element is beyond that"
+    return f"lower clipping_range to {_below(settings.clipping_range * part):g} if no element is beyond that"
+
+
+def _below(value: float) -> float:
+    """The next number of two digits, which is no larger."""
+    unit = 10.0 ** (floor(log10(value)) - 1)
+    return float(f"{floor(value / unit) * unit:.1e}")
 
 
 def _larger_modulus(found: Imprecise, settings: Settings, params: Params) -> Iterator[str]:

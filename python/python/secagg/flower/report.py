@@ -52,6 +52,11 @@ class RoundReport:
         The nodes whose updates the mean contains; empty if there is none.
     error : str or None
         Why the round has no mean.
+    error_bound : float or None
+        The largest possible error of any element of the mean; for an array with a clipping range of
+        its own, as many times more or less as that range is wider or narrower. None without a mean.
+    clipped : int or None
+        Clients of the mean with an element beyond the clipping range. None without a mean.
     """
 
     group_id: str
@@ -61,3 +66,5 @@ class RoundReport:
     stages: list[StageReport]
     survivors: list[int] = field(default_factory=list)
     error: str | None = None
+    error_bound: float | None = None
+    clipped: int | None = None

@@ -193,7 +193,7 @@ class Round:
             If the sum is none that honest clients can make, or all weights are zero.
         """
         try:
-            result = self.server.aggregate(self.layout.vector_dtype)
+            result = self.server.aggregate(self.layout.vector_dtype(len(self.metrics)))
         except Imprecise as noise:
             raise RoundFailed(f"secure aggregation failed: {self._advice(noise)}", self.failures) from noise
         except Abort as abort:
@@ -342,7 +342,7 @@ class Round:
             )
 
     def _advice(self, found: Imprecise) -> str:
-        return advice(found, self.settings, self.server.params)
+        return advice(found, self.settings, self.server.params, self.clipped or 0)
 
     def _log(self, result: Aggregate) -> None:
         mean, asked = result.total_weight / len(result.survivors), self.settings.max_weight
