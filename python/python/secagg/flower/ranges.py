@@ -111,9 +111,9 @@ def scaled(numbers: Any, clipping_range: float, bound: float) -> NDArray[np.floa
 
     A finite number stays finite: beyond the range it is clipped, however large it is.
     """
-    doubles = np.asarray(numbers, np.float64)
     with np.errstate(over="ignore"):
-        lanes = np.asarray(doubles * factor(clipping_range, bound))
-    beyond = np.isinf(lanes) & np.isfinite(doubles)
-    lanes[beyond] = np.copysign(np.finfo(np.float64).max, doubles[beyond])
+        lanes = np.asarray(np.multiply(numbers, factor(clipping_range, bound), dtype=np.float64))
+    if clipping_range > bound:
+        beyond = np.isinf(lanes) & np.isfinite(numbers)
+        lanes[beyond] = np.copysign(np.finfo(np.float64).max, lanes[beyond])
     return lanes
