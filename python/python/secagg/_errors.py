@@ -57,7 +57,8 @@ class BadUpdate(Refused, ValueError):
 
 
 class Stale(SecaggError):
-    """This request was answered before, and its answer is not kept. There is nothing to send; the client goes on."""
+    """This request was answered before, and its answer is not kept. There is nothing to send; the
+    client goes on."""
 
 
 class Abort(SecaggError):
@@ -80,7 +81,8 @@ class Abort(SecaggError):
 
 
 class Imprecise(Abort):
-    """A mean whose error could be as large as the clipping range; also the warning that a less precise mean carries.
+    """A mean whose error could be as large as the clipping range; also the warning that a less
+    precise mean carries.
 
     The message says which parameters would do.
 

@@ -18,7 +18,8 @@ MESSAGE = "message"
 LONG_RECORD = "secagg.message"
 """The ArrayRecord that holds a longer one, under the same name, and stands beside the other record.
 
-Flower sends a ConfigRecord whole, as one message of protobuf, which ends at 2 GiB. Arrays travel in chunks.
+Flower sends a ConfigRecord whole, as one message of protobuf, which ends at 2 GiB. Arrays travel in
+chunks.
 """
 
 LONGEST_ENTRY = 1 << 20
@@ -68,8 +69,8 @@ def unwrap(content: RecordDict) -> bytes:
 def of_kind(kind: type[Kind], content: RecordDict) -> dict[str, Kind]:
     """The records of one kind in a content, by name.
 
-    Flower's views (`RecordDict.array_records`) are cycles: once looked at, a content keeps its arrays until the garbage
-    collector comes, which with few and large ones is late.
+    Flower's views (`RecordDict.array_records`) are cycles: once looked at, a content keeps its
+    arrays until the garbage collector comes, which with few and large ones is late.
     """
     return {name: record for name, record in content.items() if isinstance(record, kind)}
 

@@ -13,7 +13,8 @@ LINE = 'metrics={"loss": 10.0}'
 
 
 class AveragedMetrics(dict[str, Scalar]):
-    """Metrics that were averaged under the mask. Another one is a KeyError that says what to write."""
+    """Metrics that were averaged under the mask. Another one is a KeyError that says what to
+    write."""
 
     def __missing__(self, name: str) -> Scalar:
         raise KeyError(_missing(name, self))

@@ -16,9 +16,9 @@ PARTS = 5
 class Deadlines:
     """Limits in seconds, each of which may be None for no limit.
 
-    Under a timeout of all stages, each stage but training may take `stage` seconds, at most a fifth of the whole, and as much
-    is kept back for each that follows. Training has the rest. So a node that is silent, at whatever stage, costs
-    its own update and not the round.
+    Under a timeout of all stages, each stage but training may take `stage` seconds, at most a fifth
+    of the whole, and as much is kept back for each that follows. Training has the rest. So a node
+    that is silent, at whatever stage, costs its own update and not the round.
 
     Parameters
     ----------

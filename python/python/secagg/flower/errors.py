@@ -19,13 +19,14 @@ class BadReply(SecaggError, ValueError):
 class TooHeavy(BadReply):
     """An update whose weight (number of examples) is above the largest that the round takes.
 
-    The message names a power of two that would do: the first that is no less than the weight, and all that a server
-    learns of it.
+    The message names a power of two that would do: the first that is no less than the weight, and
+    all that a server learns of it.
     """
 
     @classmethod
     def of(cls, weight: float, largest: float) -> TooHeavy:
-        """The error of a client whose update has this weight, where the round takes weights up to `largest`."""
+        """The error of a client whose update has this weight, where the round takes weights up to
+        `largest`."""
         needed = power_of_two_above(weight)
         what = f"raise max_weight on the server, to max_weight={needed:.17g}"
         if needed == inf:
@@ -34,7 +35,8 @@ class TooHeavy(BadReply):
 
     @classmethod
     def needed(cls, reason: str, largest: float) -> float | None:
-        """The weight above `largest` that such a client named in the reason of its reply; None for any other reason."""
+        """The weight above `largest` that such a client named in the reason of its reply; None for
+        any other reason."""
         found = re.search(rf"{cls.__name__}: .* max_weight=([0-9.e+]+)$", reason)
         try:
             weight = float(found[1]) if found else inf
@@ -44,7 +46,8 @@ class TooHeavy(BadReply):
 
 
 def power_of_two_above(weight: float) -> float:
-    """The least power of two that is no less than a weight above zero; infinity where no float is."""
+    """The least power of two that is no less than a weight above zero; infinity where no float
+    is."""
     fraction, exponent = frexp(weight)
     power = exponent - (fraction == 0.5)
     return 2.0**power if power < 1024 else inf
@@ -91,4 +94,5 @@ def _names(error: type[Exception]) -> set[str]:
 
 
 class AllTooHeavy(RoundFailed, Misuse):
-    """A round in which the weight of no client fitted. It is raised where no round of the run has had a mean."""
+    """A round in which the weight of no client fitted. It is raised where no round of the run has
+    had a mean."""

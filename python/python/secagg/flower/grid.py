@@ -48,25 +48,28 @@ class SecAggGrid(Grid):
     num_shares : int or float
         Neighbours of each client, with which it shares its secrets: a count, or a fraction of the cohort. SecAgg is 1.0.
     max_weight : float
-        The weight (number of examples) of a client up to which there is always room. Precision falls as
-        ``max_weight / weight``. Larger ones are taken as far as the modulus has room; a client above that drops out.
+        The weight (number of examples) of a client up to which there is always room. Precision
+        falls as ``max_weight / weight``. Larger ones are taken as far as the modulus has room; a
+        client above that drops out.
     clipping_range : float or mapping of str to float
-        Arrays are clipped to plus or minus this. A mapping has ranges by patterns of names: ``{"*.running_var": 1e4, "*": 8.0}``. The
-        first pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
+        Arrays are clipped to plus or minus this. A mapping has ranges by patterns of names:
+        ``{"*.running_var": 1e4, "*": 8.0}``. The first pattern that matches decides, and ``"*"``
+        for the rest (8.0 unless given).
     quantization_range : int or "auto"
         Levels of the quantizer, 7 at least; "auto" for as many as `modulus_range` has room for.
     modulus_range : int
         As for `SecAggPlusWorkflow`.
     timeout : float or None
-        Seconds that each stage but training waits for replies. The strategy's own timeout is that of all stages
-        together: whatever this is, no stage but training takes more than a fifth of it, and as much is kept back for each
-        stage that follows. So training ends early enough for the round to finish.
+        Seconds that each stage but training waits for replies. The strategy's own timeout is that
+        of all stages together: whatever this is, no stage but training takes more than a fifth of
+        it, and as much is kept back for each stage that follows. So training ends early enough for
+        the round to finish.
     train_timeout : float or None
-        Seconds after which training is closed with the answers that are there; None for as long as the strategy's
-        timeout leaves. Whoever is later is not in the mean.
+        Seconds after which training is closed with the answers that are there; None for as long as
+        the strategy's timeout leaves. Whoever is later is not in the mean.
     min_answers : int or float
-        Answers after which training is closed at once, if they are enough to finish the round: a count, or a fraction of the
-        nodes that were asked to train. 1.0 waits for all of them.
+        Answers after which training is closed at once, if they are enough to finish the round: a
+        count, or a fraction of the nodes that were asked to train. 1.0 waits for all of them.
     weighted_by : str
         The strategy's ``weighted_by_key``.
     metrics : mapping of str to float, or sequence of str
@@ -79,8 +82,8 @@ class SecAggGrid(Grid):
     uniform_weights : bool
         Whether all updates weigh the same, as differential privacy on the server takes for granted.
     skip : sequence of str
-        Patterns (as in `fnmatch`) of arrays that are not averaged: the model keeps the value that was sent. ``["*", "!*lora*"]`` skips
-        all but some.
+        Patterns (as in `fnmatch`) of arrays that are not averaged: the model keeps the value that
+        was sent. ``["*", "!*lora*"]`` skips all but some.
 
     Raises
     ------
@@ -132,8 +135,8 @@ class SecAggGrid(Grid):
         self._uniform_weights = uniform_weights
         self._has_mean = False
         self.last_round: Round | None = None
-        """The last round: its `failures` by node, `false_shares`, the reports of its `stages`, and of
-        its mean the `error_bound` and the number of clients that `clipped`."""
+        """The last round: its `failures` by node, `false_shares`, the reports of its `stages`, and
+        of its mean the `error_bound` and the number of clients that `clipped`."""
         self.rounds: list[RoundReport] = []
         """A report of each round so far, the oldest first."""
 
@@ -147,8 +150,8 @@ class SecAggGrid(Grid):
         UnsuitableStrategy
             If the strategy that calls needs the updates of single clients.
         secagg.Misuse
-            If training messages are mixed with others, or a node is sent two, or the parameters do not fit, or the
-            weight of no client does and no round has had a mean.
+            If training messages are mixed with others, or a node is sent two, or the parameters do
+            not fit, or the weight of no client does and no round has had a mean.
         RoundFailed
             In the last of several rounds of a strategy's run if none had a mean.
         """
@@ -243,8 +246,8 @@ class SecAggGrid(Grid):
     def _check_run(self, error: RoundFailed, round_: Round) -> None:
         """Raises in the last of a strategy's rounds if none had a mean: its model would be empty.
 
-        The only round of a run is reported as any failed round is. Weights of which none fits end a run at once, as long as no
-        round has had a mean.
+        The only round of a run is reported as any failed round is. Weights of which none fits end a
+        run at once, as long as no round has had a mean.
         """
         if isinstance(error, AllTooHeavy) and not any(report.survivors for report in self.rounds):
             raise error
@@ -298,7 +301,8 @@ def _replies(messages: list[Message], outcome: Outcome, round_: Round) -> list[M
 
 
 def _for_strategy(outcome: Outcome, round_: Round, strategy: Any) -> Mapping[str, ArrayRecord]:
-    """The mean as a strategy can average it; what it makes of it is cast back. Without a strategy, as it is."""
+    """The mean as a strategy can average it; what it makes of it is cast back. Without a strategy,
+    as it is."""
     if not (round_.has_arrays and hasattr(strategy, "__dict__")):
         return outcome.records
     CastingBack.once(strategy, round_.layout)
@@ -333,7 +337,8 @@ def _calling_strategy() -> Any:
 
 
 def _calling_run() -> tuple[int, int]:
-    """The number of the round and of all rounds, where a strategy's `start` is among the callers; zeros otherwise."""
+    """The number of the round and of all rounds, where a strategy's `start` is among the callers;
+    zeros otherwise."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         current, rounds = frame.f_locals.get("current_round"), frame.f_locals.get("num_rounds")

@@ -14,10 +14,11 @@ A file that is not there is made, readable by its owner alone. It holds 32 rando
 rounds, runs and nodes of its owner. Processes that handle messages of one client on several machines need the
 same file, or the same copy of it.
 
-A file that is there must belong to this process's user or to root, since its owner could choose the key, and have mode
-0600 or less. Two cases are taken all the same, in which a platform has mounted the file and `chmod` is of no use: root has
-given it to a group of this process, which may read it (mode 0440, as Kubernetes sets it under an ``fsGroup``); or it lies on a
-file system that is mounted read-only (mode 0444 too). There it is the platform that keeps others away.
+A file that is there must belong to this process's user or to root, since its owner could choose the
+key, and have mode 0600 or less. Two cases are taken all the same, in which a platform has mounted
+the file and `chmod` is of no use: root has given it to a group of this process, which may read it
+(mode 0440, as Kubernetes sets it under an ``fsGroup``); or it lies on a file system that is mounted
+read-only (mode 0444 too). There it is the platform that keeps others away.
 
 *This protects against* whoever sees the state and not the file: on the wire between SuperNode and ClientApp, in the SuperNode's
 memory or a dump of it, in a log of contexts. *It does not protect against* the same user of the machine, nor, in a
@@ -41,7 +42,8 @@ VARIABLE = "SECAGG_STATE_KEY"
 LENGTH = 32
 
 LOOKS, PAUSE = 50, 0.02
-"""How often, and after how many seconds, to look again at a file that another process has yet to fill."""
+"""How often, and after how many seconds, to look again at a file that another process has yet to
+fill."""
 
 
 def state_key(context: Context) -> StateKey:
@@ -87,7 +89,8 @@ def _make(path: Path) -> None:
 
 
 def _make_without_links(path: Path) -> None:
-    """Makes the file under its own name, where another process may see it before it is whole: it then waits."""
+    """Makes the file under its own name, where another process may see it before it is whole: it
+    then waits."""
     try:
         _write(path)
     except FileExistsError:

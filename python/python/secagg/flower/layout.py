@@ -30,7 +30,8 @@ EXACT = 2**53
 """Up to here all integers are floats of 64 bits."""
 
 NEAR_TIE = 1e-3
-"""A mean is never moved further than this to a tie: a bound is the worst case, and not the error."""
+"""A mean is never moved further than this to a tie: a bound is the worst case, and not the
+error."""
 
 ADVICE = (
     "name them in skip=[...] of the SecAggGrid or the workflow, and they are not averaged but keep the "
@@ -63,8 +64,8 @@ class Part:
 class Layout:
     """The arrays of a model, those that are averaged and those that are not.
 
-    The averaged ones lie one behind the other in the vector, each in C order. An array with a clipping
-    range of its own is scaled to that of the round, and back.
+    The averaged ones lie one behind the other in the vector, each in C order. An array with a
+    clipping range of its own is scaled to that of the round, and back.
     """
 
     parts: tuple[Part, ...]
@@ -80,7 +81,8 @@ class Layout:
         Raises
         ------
         BadArrays
-            If any array has no mean, a pattern matches none, or all are skipped; the message names all of them.
+            If any array has no mean, a pattern matches none, or all are skipped; the message names
+            all of them.
         """
         arrays = {
             (record, name): array
@@ -111,9 +113,9 @@ class Layout:
     def vector_dtype(self, more: int = 0) -> np.dtype[Any]:
         """The dtype of the vector with some numbers behind it.
 
-        It is float32 if that holds every dtype's values, otherwise float64. Numbers that are scaled,
-        and those behind the arrays, are float64, since float32 would round them once more than the
-        error bound of a mean says.
+        It is float32 if that holds every dtype's values, otherwise float64. Numbers that are
+        scaled, and those behind the arrays, are float64, since float32 would round them once more
+        than the error bound of a mean says.
         """
         if more or any(part.bound is not None for part in self.parts):
             return np.dtype(np.float64)
@@ -143,10 +145,11 @@ class Layout:
         return vector
 
     def unflatten(self, vector: Numbers, clipping_range: float, error: float = 0.0) -> dict[str, ArrayRecord]:
-        """The records of a mean, named, typed and ordered as the model; skipped arrays as they were sent.
+        """The records of a mean, named, typed and ordered as the model; skipped arrays as they were
+        sent.
 
-        Means of integers are rounded to the nearest, ties to even, and a bool is true from one half on.
-        A mean within `error` of a tie, and within `NEAR_TIE`, is one.
+        Means of integers are rounded to the nearest, ties to even, and a bool is true from one half
+        on. A mean within `error` of a tie, and within `NEAR_TIE`, is one.
         """
         arrays = dict(self.skipped)
         for part, place in self.places():
@@ -164,10 +167,12 @@ class Layout:
         return {record: ArrayRecord(arrays) for record, arrays in records.items()}
 
     def cast_back(self, record: ArrayRecord, of: str | None = None) -> ArrayRecord:
-        """A strategy's result in the dtypes of the model that was sent; skipped arrays as they were sent.
+        """A strategy's result in the dtypes of the model that was sent; skipped arrays as they were
+        sent.
 
-        `of` names the record that the result takes the place of, which is of matter where several records have an array of one
-        name. Arrays that the model does not have, that could be one of several, or that cannot be cast, are left as they are.
+        `of` names the record that the result takes the place of, which is of matter where several
+        records have an array of one name. Arrays that the model does not have, that could be one of
+        several, or that cannot be cast, are left as they are.
         """
         dtypes = {part.key: part.dtype for part in self.parts}
 
@@ -201,7 +206,8 @@ class Layout:
             yield part, slice(start, start := start + part.size)
 
     def _by_key(self, records: Records) -> dict[Key, Array]:
-        """The arrays of a reply. Where there is one record on both sides, its name is of no matter."""
+        """The arrays of a reply. Where there is one record on both sides, its name is of no
+        matter."""
         sent = list(dict.fromkeys(record for record, _ in self.order))
         if len(sent) == 1 and len(records) == 1:
             records = dict(zip(sent, records.values(), strict=True))
@@ -213,7 +219,8 @@ class Layout:
         }
 
     def _matching(self, records: Records) -> dict[Key, Array]:
-        """The arrays of a reply. Those that are skipped may be missing, unless names are places in a list."""
+        """The arrays of a reply. Those that are skipped may be missing, unless names are places in
+        a list."""
         found = self._by_key(records)
         listed = [name for _, name in self.order] == [str(place) for place in range(len(self.order))]
         due = self.order if listed else [part.key for part in self.parts]
@@ -227,11 +234,12 @@ class Layout:
 
 
 def as_floats(record: ArrayRecord) -> ArrayRecord:
-    """The arrays of a record as any strategy can average them: integers and bools become float64, and float16 float32.
+    """The arrays of a record as any strategy can average them: integers and bools become float64,
+    and float16 float32.
 
-    Flower's FedAvg averages in place, in the dtype that it is given, and a part of an integer is 0; its FedAdam divides by
-    1e-9, which float16 does not hold. What holds no real
-    numbers, and is therefore skipped, becomes zeros. `Layout.cast_back` is the way back.
+    Flower's FedAvg averages in place, in the dtype that it is given, and a part of an integer is 0;
+    its FedAdam divides by 1e-9, which float16 does not hold. What holds no real numbers, and is
+    therefore skipped, becomes zeros. `Layout.cast_back` is the way back.
     """
     return ArrayRecord({name: _as_floats(array) for name, array in record.items()})
 
@@ -297,7 +305,8 @@ def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _cast(numbers: Numbers, dtype: np.dtype[Any], error: float = 0.0) -> Numbers:
-    """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half on."""
+    """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half
+    on."""
     if dtype.kind == "f":
         return numbers.astype(dtype, copy=False)
     error = min(error, NEAR_TIE)

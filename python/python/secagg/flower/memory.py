@@ -31,9 +31,9 @@ class Memory:
     whether the client has trained. Only the last round is kept, and of a round that is over, no more than its
     session id: the client does not take part in it again.
 
-    The masked vector is not kept, which is as long as the update: a client that is asked for it again says no
-    more than that it has answered. The record is written to whatever the context has for its state by then, as an app may put
-    another one there.
+    The masked vector is not kept, which is as long as the update: a client that is asked for it
+    again says no more than that it has answered. The record is written to whatever the context has
+    for its state by then, as an app may put another one there.
     """
 
     def __init__(self, context: Context) -> None:

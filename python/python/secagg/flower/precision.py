@@ -15,10 +15,11 @@ OF_CLIPPING_RANGE = 0.01
 
 
 def advice(found: Imprecise, settings: Settings, params: Params, clipped: int = 0) -> str:
-    """A sentence with the parameters that would make a mean precise, by the names and in the units of the settings.
+    """A sentence with the parameters that would make a mean precise, by the names and in the units
+    of the settings.
 
-    The exception's own message has those of the round, whose `max_weight` and levels follow from the
-    settings. `clipped` is the number of clients that clipped.
+    The exception's own message has those of the round, whose `max_weight` and levels follow from
+    the settings. `clipped` is the number of clients that clipped.
     """
     of_range = found.error_bound >= OF_CLIPPING_RANGE * params.clipping_range
     beside = f"clipping_range is {params.clipping_range:g}" if of_range else "all elements are small"
@@ -41,7 +42,8 @@ def _lower_weight(found: Imprecise, settings: Settings, params: Params) -> Itera
 
 
 def _lower_range(found: Imprecise, settings: Settings) -> str:
-    """All elements of the mean fit: the limit is a tenth of the largest, and the bound below 1 % of the range."""
+    """All elements of the mean fit: the limit is a tenth of the largest, and the bound below 1 % of
+    the range."""
     part = _below(found.limit / found.error_bound)
     if settings.ranges:
         return f"multiply every clipping_range by {part:g} if no element is beyond that"

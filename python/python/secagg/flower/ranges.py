@@ -98,7 +98,8 @@ def idle(keys: Sequence[Key], skip: Sequence[str], ranges: Ranges) -> list[str]:
 
 
 def factor(clipping_range: float, bound: float) -> float:
-    """The multiplier that fits an array's own range into the round's; rounding never takes it beyond."""
+    """The multiplier that fits an array's own range into the round's; rounding never takes it
+    beyond."""
     scale = clipping_range / bound
     for _ in range(2):
         if bound * scale > clipping_range:

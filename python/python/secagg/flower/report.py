@@ -18,7 +18,8 @@ class StageReport:
     seconds : float
         From the first request to the end of the stage.
     bytes_down, bytes_up : int
-        Length of the protocol's messages to all nodes and from all nodes, without the model and Flower's own framing.
+        Length of the protocol's messages to all nodes and from all nodes, without the model and
+        Flower's own framing.
     """
 
     stage: str

@@ -17,8 +17,9 @@ VERB = "aggregate_train"
 class CastingBack:
     """A strategy's `aggregate_train` for one call, whose result has the types of the model.
 
-    Flower's strategies average everything as native floats: integers and bools come out as float64, and text cannot
-    be averaged at all. A grid sees nothing of the result, so this stands before the method until it is called.
+    Flower's strategies average everything as native floats: integers and bools come out as float64,
+    and text cannot be averaged at all. A grid sees nothing of the result, so this stands before the
+    method until it is called.
     """
 
     strategy: Any

@@ -42,7 +42,8 @@ class Outcome:
     """What a round gave."""
 
     records: Mapping[str, ArrayRecord]
-    """The weighted mean of the survivors' arrays, named, ordered, shaped and typed as those that were sent."""
+    """The weighted mean of the survivors' arrays, named, ordered, shaped and typed as those that
+    were sent."""
 
     metrics: Mapping[str, float]
     """The weighted means of the metrics."""
@@ -78,7 +79,8 @@ class Round:
     message_type, group_id : str
         Of all messages of the round.
     min_answers : int or float
-        Answers that close training early: a count, or a fraction of the nodes that were asked to train.
+        Answers that close training early: a count, or a fraction of the nodes that were asked to
+        train.
     """
 
     contents: Mapping[int, RecordDict]
@@ -95,12 +97,14 @@ class Round:
     """By node, what it did not answer and why. Where a lie has ended the round, the node whose secret could not be recovered: it
     has lied, or holders of its shares have."""
     false_shares: list[tuple[int, int]] = field(default_factory=list)
-    """(holder, owner) of shares that were found false and left out. The mean is right all the same."""
+    """(holder, owner) of shares that were found false and left out. The mean is right all the
+    same."""
     error_bound: float | None = None
-    """The largest possible error of any element of the mean; for an array with a clipping range of its own, as many times more or
-    less as that range is wider or narrower."""
+    """The largest possible error of any element of the mean; for an array with a clipping range of
+    its own, as many times more or less as that range is wider or narrower."""
     clipped: int | None = None
-    """Clients of the mean with an element beyond the clipping range. Which they are, the server does not learn."""
+    """Clients of the mean with an element beyond the clipping range. Which they are, the server
+    does not learn."""
     stages: list[StageReport] = field(default_factory=list)
     """One report for each stage so far."""
 
@@ -152,8 +156,8 @@ class Round:
         Raises
         ------
         RoundFailed
-            If too few clients have answered, or the round cannot go on for another reason; `AllTooHeavy` if the weight of
-            no client fits `max_weight`.
+            If too few clients have answered, or the round cannot go on for another reason;
+            `AllTooHeavy` if the weight of no client fits `max_weight`.
         """
         requests = self.server.requests
         report = StageReport(self.server.stage or "", asked=len(requests))
@@ -222,14 +226,16 @@ class Round:
         return hashes.pop()
 
     def _check_layouts(self) -> None:
-        """Refuses models of different names, types or shapes, or another order: their lanes do not belong together."""
+        """Refuses models of different names, types or shapes, or another order: their lanes do not
+        belong together."""
         if not self.same_model and any(
             self.terms.layout(content) != self.layout for content in self._distinct()
         ):
             raise BadArrays("nodes are sent arrays of different names, types or shapes, or in another order")
 
     def _distinct(self) -> Iterable[RecordDict]:
-        """The contents, once where they share the bytes of their arrays, though the records be each node's own."""
+        """The contents, once where they share the bytes of their arrays, though the records be each
+        node's own."""
         return {_arrays_of(content): content for content in self.contents.values()}.values()
 
     # --- One stage over a grid ---------------------------------------------------------------------

@@ -14,21 +14,23 @@ from ._records import LOG
 from .ranges import Ranges
 
 FLOWERS_LEVELS = 2**22
-"""Flower's default quantization range: the precision that ``quantization_range="auto"`` keeps for `max_weight`."""
+"""Flower's default quantization range: the precision that ``quantization_range="auto"`` keeps for
+`max_weight`."""
 
 FEWEST_LEVELS = 7
 """Three on each side of zero, the fewest that the quantizer takes for any weight."""
 
 HEADROOM = 32
-"""With ``quantization_range="auto"``: how many times `max_weight` a weight may be, where there is room."""
+"""With ``quantization_range="auto"``: how many times `max_weight` a weight may be, where there is
+room."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Flower's parameters, by Flower's names and with its defaults; checked as far as they can be.
 
-    Integers are taken where floats are due, and numpy's scalars for Python's. A one that is an integer means the
-    fraction 1.0, as in Flower.
+    Integers are taken where floats are due, and numpy's scalars for Python's. A one that is an
+    integer means the fraction 1.0, as in Flower.
     """
 
     num_shares: int | float
@@ -59,7 +61,8 @@ class Settings:
         self._check_ranges()
 
     def params(self, cohort_size: int, dimension: int, *, quietly: bool = False) -> Params:
-        """The parameters of a round of this size; `quietly` where they are tried and no round is opened.
+        """The parameters of a round of this size; `quietly` where they are tried and no round is
+        opened.
 
         Their `max_weight` is the largest that there is room for.
 
@@ -84,7 +87,8 @@ class Settings:
         )
 
     def flowers_num_shares(self, cohort_size: int) -> int:
-        """Shares of each secret as Flower counts them: the client itself included, and odd in a sparse graph."""
+        """Shares of each secret as Flower counts them: the client itself included, and odd in a
+        sparse graph."""
         shares = self.num_shares
         if isinstance(shares, float):
             shares = round(shares * cohort_size)
@@ -95,9 +99,9 @@ class Settings:
     def _flowers_graph(self, cohort_size: int) -> tuple[int, int | float]:
         """Neighbours and threshold for Flower's numbers.
 
-        Flower's client keeps a share of its own secret, ours does not. Two neighbours stand in for that share where
-        there are so many: then the threshold, and with it the number of colluders that is tolerated, is Flower's,
-        and no fewer rounds survive.
+        Flower's client keeps a share of its own secret, ours does not. Two neighbours stand in for
+        that share where there are so many: then the threshold, and with it the number of colluders
+        that is tolerated, is Flower's, and no fewer rounds survive.
         """
         shares = self.flowers_num_shares(cohort_size)
         neighbours = min(shares + 1, cohort_size - 1)
@@ -114,10 +118,11 @@ class Settings:
         return min(shares, cohort_size), self.reconstruction_threshold
 
     def _room(self, cohort_size: int) -> tuple[int | Literal["auto"], float]:
-        """Levels and the largest weight, as many times those that were asked for as the modulus has room for.
+        """Levels and the largest weight, as many times those that were asked for as the modulus has
+        room for.
 
-        Both are multiplied alike, so the width of a level for a given weight stays as it was. With "auto" the room
-        is shared: weights up to `HEADROOM` times as large, then finer levels.
+        Both are multiplied alike, so the width of a level for a given weight stays as it was. With
+        "auto" the room is shared: weights up to `HEADROOM` times as large, then finer levels.
         """
         width = self.modulus_range.bit_length() - 1
         most = Quantizer.largest_for(width, cohort_size) if width <= 64 else None
@@ -187,7 +192,8 @@ def positive(name: str, value: Any) -> float:
 
 
 def _number(name: str, value: Any) -> int | float:
-    """A number of Python's own types, from whatever number it is given as, numpy's scalars included."""
+    """A number of Python's own types, from whatever number it is given as, numpy's scalars
+    included."""
     if isinstance(value, Real) and not isinstance(value, bool):
         return int(value) if isinstance(value, Integral) else float(value)
     raise TypeError(f"`{name}` must be of type int or float.")

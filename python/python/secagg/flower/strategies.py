@@ -27,7 +27,8 @@ INDIVIDUAL = {
 """Flower's strategies that look at single updates, by the name of their class, and what they do with them."""
 
 ADAPTIVE = "DifferentialPrivacyClientSideAdaptiveClipping"
-"""Flower's strategy that clips on the client, by a norm that follows from how many updates were clipped."""
+"""Flower's strategy that clips on the client, by a norm that follows from how many updates were
+clipped."""
 
 NORM_BIT = "norm_bit"
 """The metric that says whether an update was clipped."""
@@ -45,8 +46,9 @@ def check(strategy: Any, *, uniform_weights: bool, metrics: Collection[str] | No
     Raises
     ------
     UnsuitableStrategy
-        If it is one of Flower's that do, or a class made from it; if it accounts for privacy by equal weights,
-        which it could not see to be equal; and if it adapts its clipping by a metric that is not averaged.
+        If it is one of Flower's that do, or a class made from it; if it accounts for privacy by
+        equal weights, which it could not see to be equal; and if it adapts its clipping by a metric
+        that is not averaged.
     """
     for strategy in _with_inner(strategy):
         if getattr(strategy, "accountant", None) is not None and not uniform_weights:
@@ -77,13 +79,15 @@ def say_what_metrics_need(strategy: Any, metrics: Mapping[str, float]) -> None:
 
 
 def record_of_model(strategy: Any) -> str | None:
-    """The name of the record that a strategy of the Message API, or one inside it, sends its model in."""
+    """The name of the record that a strategy of the Message API, or one inside it, sends its model
+    in."""
     names = (getattr(inner, "arrayrecord_key", None) for inner in _with_inner(strategy))
     return next((name for name in names if isinstance(name, str)), None)
 
 
 def _aggregation_of_metrics(strategy: Any) -> str | None:
-    """The name of the strategy's own function that aggregates the metrics of training, if it has one."""
+    """The name of the strategy's own function that aggregates the metrics of training, if it has
+    one."""
     for inner in _with_inner(strategy):
         for name in ("fit_metrics_aggregation_fn", "train_metrics_aggr_fn"):
             function = getattr(inner, name, None)

@@ -30,32 +30,38 @@ CONFIG, PARAMETERS, CURRENT_ROUND = "config", "parameters", "current_round"
 class SecAggPlusWorkflow:
     """The fit workflow of SecAgg+: the strategy's `aggregate_fit` gets the weighted mean, and nothing else.
 
-    ``DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(num_shares=5, reconstruction_threshold=3))``, with `secaggplus_mod`
-    among the clients' mods. Four stages: *setup*, *share keys*, *collect masked vectors* (the clients train),
-    *unmask*. Clients may drop out in each. Every survivor's ``FitRes`` holds the mean in floats, a fair part of the
-    total ``num_examples``, and the averages of `metrics`; what a client itself said of these is not known to the server.
+    ``DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(num_shares=5, reconstruction_threshold=3))``,
+    with `secaggplus_mod` among the clients' mods. Four stages: *setup*, *share keys*, *collect
+    masked vectors* (the clients train), *unmask*. Clients may drop out in each. Every survivor's
+    ``FitRes`` holds the mean in floats, a fair part of the total ``num_examples``, and the averages
+    of `metrics`; what a client itself said of these is not known to the server.
 
     What the strategy returns is cast back to the dtypes of the model.
 
-    A round that cannot finish calls `aggregate_fit` without results and with its failures, as Flower does when no client
-    answers, and says why in the log: the model stays as it is. A run of several rounds of which none had a mean raises in its last.
+    A round that cannot finish calls `aggregate_fit` without results and with its failures, as
+    Flower does when no client answers, and says why in the log: the model stays as it is. A run of
+    several rounds of which none had a mean raises in its last.
 
     Parameters
     ----------
     num_shares : int or float
-        Shares of each client's secrets as Flower counts them, the client itself included: a count, or a fraction of
-        the cohort. A client has one neighbour more than this, where the cohort has so many.
+        Shares of each client's secrets as Flower counts them, the client itself included: a count,
+        or a fraction of the cohort. A client has one neighbour more than this, where the cohort has
+        so many.
     reconstruction_threshold : int or float
         Shares that recover a secret: a count, or a fraction of the shares.
     max_weight : float
-        The ``num_examples`` of a client up to which there is always room. Precision falls as ``max_weight / num_examples``. Larger
-        ones are taken, at the same precision, as far as ``modulus_range / (clients * quantization_range)`` has room
-        for; a client above that drops out.
+        The ``num_examples`` of a client up to which there is always room. Precision falls as
+        ``max_weight / num_examples``. Larger ones are taken, at the same precision, as far as
+        ``modulus_range / (clients * quantization_range)`` has room for; a client above that drops
+        out.
     clipping_range : float or mapping of str to float
-        Parameters are clipped to plus or minus this. A mapping has ranges by place, a string: ``{"3": 1e4, "*": 8.0}``. The first
-        pattern that matches decides, and ``"*"`` for the rest (8.0 unless given).
+        Parameters are clipped to plus or minus this. A mapping has ranges by place, a string:
+        ``{"3": 1e4, "*": 8.0}``. The first pattern that matches decides, and ``"*"`` for the rest
+        (8.0 unless given).
     quantization_range : int or "auto"
-        Levels into which the clipping range is quantized, 7 at least; "auto" for as many as `modulus_range` has room for.
+        Levels into which the clipping range is quantized, 7 at least; "auto" for as many as
+        `modulus_range` has room for.
     modulus_range : int
         The modulus of all sums, a power of two that holds ``clients * (quantization_range - 1)``.
     timeout : float or None
@@ -68,7 +74,8 @@ class SecAggPlusWorkflow:
     uniform_weights : bool
         Whether all updates weigh the same, as differential privacy on the server takes for granted.
     skip : sequence of str
-        Places of arrays that are not averaged, as strings or patterns: ``["3", "5"]``. The model keeps the value that was sent.
+        Places of arrays that are not averaged, as strings or patterns: ``["3", "5"]``. The model
+        keeps the value that was sent.
 
     Raises
     ------
@@ -236,9 +243,11 @@ class SecAggPlusWorkflow:
         self._aggregate(context, state, [])
 
     def _check_run(self, context: LegacyContext, state: WorkflowState) -> None:
-        """Raises after the last of several rounds if none had a mean: the model is then the initial one.
+        """Raises after the last of several rounds if none had a mean: the model is then the initial
+        one.
 
-        The only round of a run, and a last one of too few clients to begin with, are reported as any failed round is.
+        The only round of a run, and a last one of too few clients to begin with, are reported as
+        any failed round is.
         """
         current_round = _current_round(context)
         self._has_mean = state.outcome is not None or (self._has_mean and current_round > 1)

@@ -18,8 +18,9 @@ from .settings import Settings
 class WorkflowState:
     """The state that the stages of one round share.
 
-    Fields and properties have the names, and as far as they can the contents, of Flower's own: a stage of one's own
-    may read them after ``super()`` has run the stage. All that they hold is known to the server anyway.
+    Fields and properties have the names, and as far as they can the contents, of Flower's own: a
+    stage of one's own may read them after ``super()`` has run the stage. All that they hold is
+    known to the server anyway.
     """
 
     nid_to_proxies: dict[int, ClientProxy] = field(default_factory=dict)
@@ -53,7 +54,8 @@ class WorkflowState:
 
     @property
     def aggregate_ndarrays(self) -> list[Numbers]:
-        """The sum of the survivors' vectors with its masks still on: their weights, then an array for each of the model.
+        """The sum of the survivors' vectors with its masks still on: their weights, then an array
+        for each of the model.
 
         Lanes modulo `mod_range`. Empty until `collect_masked_vectors_stage` has run.
 
@@ -78,7 +80,8 @@ class WorkflowState:
 
     @property
     def num_shares(self) -> int:
-        """Shares of each secret, as Flower counts them: the client itself included; 0 before the setup."""
+        """Shares of each secret, as Flower counts them: the client itself included; 0 before the
+        setup."""
         if self.settings is None or self.round is None:
             return 0
         return self.settings.flowers_num_shares(self.round.server.params.cohort_size)
@@ -128,7 +131,8 @@ class WorkflowState:
     forward_ciphertexts = forward_srcs
 
     def note_keys(self) -> None:
-        """Reads keys and neighbours off the requests that hand them out: docs/protocol.md, `ShareKeysRequest`."""
+        """Reads keys and neighbours off the requests that hand them out: docs/protocol.md,
+        `ShareKeysRequest`."""
         for node, request in self.opened().server.requests.items():
             known = _keys_in(request)
             self.nid_to_neighbours[node] = set(known)
