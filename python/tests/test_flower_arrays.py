@@ -92,6 +92,17 @@ def test_the_model_of_a_legacy_app_keeps_every_dtype_and_shape(how, rounds):
 TRAINS = [set_to(i=[3, k // 2 * 1, -3], b=[k < 2, k < 1, True]) for k in range(NODES)]
 
 
+@pytest.mark.parametrize("weight", [1, 3, 7])
+def test_halves_at_the_end_of_their_range_stay_finite(weight):
+    full = lambda arrays: ({name: np.full_like(array, 65504) for name, array in arrays.items()}, weight, {})  # noqa: E731
+    model = np.zeros(300, "f2")
+    found, _ = run({"x": model}, [full] * NODES, clipping_range=1e6)
+    legacy_found = run_legacy([model], [full] * NODES, clipping_range=1e6)
+    for halves in (found["x"].numpy(), *legacy_found):
+        assert halves.dtype == model.dtype and np.isfinite(halves).all()
+        np.testing.assert_allclose(halves, 65504, rtol=0.01)
+
+
 def test_integers_are_averaged_and_bools_follow_the_half():
     """Of the second integer two clients say 0 and two 1: a tie, which goes to the even 0."""
     model = {"i": np.zeros(3, "i8"), "b": np.zeros(3, bool)}

@@ -37,6 +37,16 @@ def test_dtypes_shapes_and_order_come_back(dtype):
         np.testing.assert_array_equal(found, array)
 
 
+@pytest.mark.parametrize(("narrow", "wide"), [("f2", "f4"), ("f2", "f8"), ("f4", "f8"), (">f2", "f8")])
+def test_floats_that_their_type_is_too_narrow_for_are_its_largest(narrow, wide):
+    most = np.finfo(narrow).max
+    beyond = np.array([float(most) * 1.0005, -float(most) * 10, 0.5], wide)
+    expected = [float(most), -float(most), 0.5]
+    layout = layout_of(x=np.zeros(3, narrow))
+    for back in (layout.cast_back(record(x=beyond)), layout.unflatten(beyond, 1e39)["arrays"]):
+        assert back["x"].numpy().tolist() == expected and back["x"].dtype == str(np.dtype(narrow))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_strategy_may_average_in_place_what_it_is_handed(dtype):
     """Thirds of a whole, added up: what an average in the dtype of an integer makes 0."""

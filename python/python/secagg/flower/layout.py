@@ -156,10 +156,7 @@ class Layout:
             mean, scale = vector[place], 1.0
             if part.bound is not None:
                 scale = factor(clipping_range, part.bound)
-                mean = mean / scale
-            bound = min(part.bound or clipping_range, _largest(part.dtype))
-            if part.bound is not None or bound < clipping_range:
-                mean = mean.clip(-bound, bound)
+                mean = (mean / scale).clip(-part.bound, part.bound)
             arrays[part.key] = Array(_cast(mean, part.dtype, error / scale).reshape(part.shape))
         records: dict[str, dict[str, Array]] = {}
         for record, name in self.order:
@@ -290,11 +287,6 @@ def _as_floats(array: Array) -> Array:
     return Array(numbers.astype(np.float32)) if numbers.dtype.itemsize < 4 else array
 
 
-def _largest(dtype: np.dtype[Any]) -> float:
-    """The largest number of a type of floats; infinite for others, which `_cast` limits itself."""
-    return float(np.finfo(dtype).max) if dtype.kind == "f" else math.inf
-
-
 def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
     if array.dtype == str(dtype):
         return array
@@ -305,9 +297,13 @@ def _cast_array(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _cast(numbers: Numbers, dtype: np.dtype[Any], error: float = 0.0) -> Numbers:
-    """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half
-    on."""
+    """Numbers in a dtype: integers are rounded to the nearest, and a bool is true from one half on.
+
+    A float beyond the dtype's largest becomes that.
+    """
     if dtype.kind == "f":
+        if dtype.itemsize < numbers.itemsize:
+            numbers = np.asarray(numbers.clip(np.finfo(dtype).min, np.finfo(dtype).max))
         return numbers.astype(dtype, copy=False)
     error = min(error, NEAR_TIE)
     if dtype.kind == "b":
