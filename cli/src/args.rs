@@ -28,15 +28,15 @@ pub struct ParamsArgs {
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power, allow_negative_numbers = true)]
     pub modulus_range: u128,
-    /// What the server is assumed to do: curious (it follows the protocol and studies all it sees), or
-    /// active (it may also lie: clients sign their keys, and confirm who survived)
+    /// What the server is assumed to do: curious (it follows the protocol and studies all it sees),
+    /// or active (it may also lie: clients sign their keys, and confirm who survived)
     #[arg(long, value_name = "MODEL", default_value_t = ThreatModel::HonestButCurious)]
     pub threat_model: ThreatModel,
     /// Neighbours of any one client that may collude with the server [default: as many as the
     /// threshold bears]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub corrupted_neighbours: Option<u32>,
-    /// What `plan` takes too.
+    /// Arguments that `plan` takes too.
     #[command(flatten)]
     pub vector: VectorArgs,
 }
@@ -48,8 +48,9 @@ pub struct VectorArgs {
     /// The largest weight a client may have; precision falls as MAX / weight
     #[arg(long, value_name = "MAX", default_value_t = 1000.0, allow_negative_numbers = true)]
     pub max_weight: f64,
-    /// Elements are clipped to ±RANGE before they are weighted; as NAME=RANGE, those of one tensor or of a pattern such as
-    /// '*.running_var' (`round` only; the first that matches counts) [default: 8]
+    /// Elements are clipped to ±RANGE before they are weighted; as NAME=RANGE, those of one tensor
+    /// or of a pattern such as '*.running_var' (`round` only; the first that matches counts)
+    /// [default: 8]
     #[arg(long, value_name = "[NAME=]RANGE", allow_negative_numbers = true)]
     pub clipping_range: Vec<RangeArg>,
     /// What expands seeds into masks: aes-128-ctr, chacha20 or aegis-128x4
@@ -95,8 +96,8 @@ pub struct RunArgs {
     /// Clients at work at the same time [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     pub threads: Option<u16>,
-    /// The kernels' backend: portable, avx2, avx2-aesni, avx512 or neon, or those to do without, such
-    /// as no-avx512,no-avx2 [default: the fastest here]
+    /// The kernels' backend: portable, avx2, avx2-aesni, avx512 or neon, or those to do without,
+    /// such as no-avx512,no-avx2 [default: the fastest here]
     #[arg(long, value_name = "NAME", env = "SECAGG_BACKEND")]
     pub backend: Option<Backend>,
     /// Compare with the plain weighted mean of the survivors, and with the bound of theory

@@ -16,8 +16,8 @@ use crate::text::EXIT_CODES;
 
 /// Measures the kernels on this machine, beside the limits of its instructions and its memory.
 ///
-/// Every figure is the median of interleaved runs, so that a disturbance does not fall on one kernel
-/// alone. Read ratios rather than digits, and measure on an idle machine.
+/// Every figure is the median of interleaved runs, so that a disturbance does not fall on one
+/// kernel alone. Read ratios rather than digits, and measure on an idle machine.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub struct BenchArgs {
@@ -65,8 +65,8 @@ pub struct Measurement {
     pub backend: Option<String>,
     /// Threads.
     pub threads: usize,
-    /// Bytes in a second: of keystream for masks, of the update for the client, of the accumulator for
-    /// the server.
+    /// Bytes in a second: of keystream for masks, of the update for the client, of the accumulator
+    /// for the server.
     pub bytes_per_second: f64,
     /// Lanes in a second, added over masks; none for ceilings.
     pub elements_per_second: Option<f64>,

@@ -17,7 +17,8 @@ pub struct Check {
     pub histogram: Histogram,
     /// The root of the mean square of these distances.
     pub rms_error: f64,
-    /// What the largest error can be at most, by theory; of the group of tensors where that is most.
+    /// The most that the largest error can be, by theory; of the group of tensors where that is
+    /// most.
     pub bound: f64,
     /// Whether each group's largest error is within its bound.
     pub holds: bool,
@@ -30,7 +31,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// The groups that say more than the whole: several, or one in which rounding may be most of the error.
+    /// The groups that say more than the whole: several, or one in which rounding may be most of
+    /// the error.
     pub(crate) fn telling_groups(&self) -> &[Group] {
         match &self.groups[..] {
             [one] if !one.is_coarse() => &[],
@@ -42,7 +44,7 @@ impl Check {
 /// The errors of tensors that share a dtype and a clipping range.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// What the mean is written as; nothing where it is not written.
+    /// The dtype that the mean is written in; nothing where it is not written.
     pub dtype: Option<String>,
     /// Elements are clipped to plus or minus this.
     pub clipping_range: f64,
@@ -50,9 +52,9 @@ pub struct Group {
     pub elements: u64,
     /// The largest distance of any element.
     pub largest_error: f64,
-    /// How much of it rounding to the dtype can be.
+    /// The part of it that rounding to the dtype can be.
     pub rounding: f64,
-    /// What the largest error can be at most, rounding included.
+    /// The most that the largest error can be, rounding included.
     pub bound: f64,
 }
 
@@ -84,7 +86,7 @@ pub struct Segment {
     pub elements: Range<usize>,
     /// They are clipped to plus or minus this.
     pub clipping_range: f64,
-    /// What they are written as.
+    /// The dtype that they are written in.
     pub dtype: Option<Dtype>,
 }
 
@@ -93,7 +95,8 @@ pub struct Segment {
 pub struct Histogram {
     /// Elements whose error is above the bound, or no number.
     pub above: u64,
-    /// Number i counts the errors up to bound / 2^i that are above half of that; the last one also counts all below.
+    /// Number i counts the errors up to bound / 2^i that are above half of that; the last one also
+    /// counts all below.
     pub within: [u64; 20],
 }
 
@@ -133,7 +136,7 @@ pub fn check(
 struct Plain {
     clipping_range: f64,
     clipped: Vec<f64>,
-    /// What clipping cut off.
+    /// Excess over the range, which clipping cut off.
     excess: Vec<f64>,
     clipped_elements: u64,
     total_weight: f64,
@@ -268,7 +271,8 @@ fn larger(a: f64, b: f64) -> f64 {
 mod tests {
     use super::Histogram;
 
-    /// Both sides of each kind of edge: the bound, a halving, and the last bin, which takes the rest.
+    /// Both sides of each kind of edge: the bound, a halving, and the last bin, which takes the
+    /// rest.
     #[test]
     fn errors_fall_into_halves_of_the_bound() {
         let errors = [8.1, f64::NAN, f64::INFINITY, 8.0, 4.1, 4.0, 2.1, 2.0, 1e-30, 0.0];

@@ -1,4 +1,4 @@
-//! Elements outside of their clipping ranges, and what would hold them.
+//! Elements outside of their clipping ranges, and ranges that would hold them.
 
 use crate::files::TensorSpec;
 use crate::ranges::{LIMITS, rounded_up};
@@ -23,8 +23,8 @@ impl Clipped {
     }
 }
 
-/// Names the tensors with clipped elements and the ranges that would hold them, if there are any. `clipped` has one entry
-/// for each tensor.
+/// Names the tensors with clipped elements and the ranges that would hold them, if there are any.
+/// `clipped` has one entry for each tensor.
 pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<String> {
     let each: Vec<_> = tensors.iter().zip(clipped).filter(|(_, it)| it.elements > 0).collect();
     let elements: usize = each.iter().map(|(_, it)| it.elements).sum();

@@ -1,7 +1,8 @@
-//! Threads: all of them are started before the work, one after another, so that a limit is met in words.
+//! Threads: all of them are started before the work, one after another, so that a limit is met in
+//! words.
 //!
-//! A thread that cannot be started in the middle of a round, or a small allocation of its own that fails, would end the
-//! program without a word of what to change.
+//! A thread that cannot be started in the middle of a round, or a small allocation of its own that
+//! fails, would end the program without a word of what to change.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -21,8 +22,8 @@ thread_local! {
 /// The most threads of a pool, the same as of `--threads`.
 pub(crate) const MOST: usize = 1024;
 
-/// Threads that work side by side. Each does itself what rayon would spread: then all of its processor time is the
-/// work's, and one client's or the server's.
+/// Threads that work side by side. Each does itself what rayon would spread: then all of its
+/// processor time is the work's, and one client's or the server's.
 #[derive(Debug)]
 pub struct Crew(Vec<ThreadPool>);
 
@@ -76,10 +77,12 @@ pub(crate) fn pool(threads: usize) -> io::Result<ThreadPool> {
     builder.build().map_err(io::Error::other)
 }
 
-/// Starts the pool that kernels use outside all others: a thread for each core, or as many as `RAYON_NUM_THREADS` says.
+/// Starts the pool that kernels use outside all others: a thread for each core, or as many as
+/// `RAYON_NUM_THREADS` says.
 ///
 /// # Errors
-/// [`CommandError::ManyThreads`] if the variable asks for too many, [`CommandError::Threads`] if the system has no room.
+/// [`CommandError::ManyThreads`] if the variable asks for too many, [`CommandError::Threads`] if
+/// the system has no room.
 pub(crate) fn start_global() -> Result<(), CommandError> {
     let asked = std::env::var("RAYON_NUM_THREADS").unwrap_or_default();
     let threads = match asked.trim() {
@@ -107,7 +110,8 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MOST)
 }
 
-/// Starts a thread and waits until it runs: two that start at once may take each other's last memory.
+/// Starts a thread and waits until it runs: two that start at once may take each other's last
+/// memory.
 fn start(worker: ThreadBuilder) -> io::Result<()> {
     memory::check_threads(1)?;
     let (runs, started) = mpsc::sync_channel(1);

@@ -1,4 +1,4 @@
-//! Why a command could not do its work.
+//! Errors of commands.
 
 use secagg::plan::NoPlan;
 use secagg::{InvalidDirectory, InvalidParams, Stage};
@@ -90,13 +90,13 @@ pub enum CommandError {
     Threads {
         /// How many there were to be.
         threads: usize,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The environment asks for more threads than any machine has cores.
     #[error("RAYON_NUM_THREADS is {asked}: at most {} threads are started", crate::crew::MOST)]
     ManyThreads {
-        /// What the variable says.
+        /// The variable's value.
         asked: String,
     },
     /// Signals cannot be watched for.
@@ -105,10 +105,10 @@ pub enum CommandError {
     /// An output would destroy a file of the same command.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// What came after the mean failed.
+    /// A step after the mean failed.
     #[error("{source}; the mean was written to {}", mean.display())]
     AfterMean {
-        /// What failed.
+        /// The failure.
         source: Box<CommandError>,
         /// Where the mean is.
         mean: PathBuf,

@@ -1,4 +1,4 @@
-//! Where a round's clients get their updates from.
+//! Sources of a round's clients and their updates.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::files::{self, FileError, Layout, Pattern, Skip, TensorSpec, Values};
 use crate::outputs;
 use crate::ranges::Ranges;
 
-/// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it is
-/// needed and dropped soon after.
+/// A cohort: clients 0, 1, ... each with a name, a weight and an update, which is fetched when it
+/// is needed and dropped soon after.
 pub trait Fleet: Sync {
     /// How many clients there are.
     fn clients(&self) -> usize;
 
-    /// What people call a client.
+    /// A client's name for people.
     fn name(&self, client: ClientId) -> String;
 
     /// A client's weight.
@@ -32,7 +32,7 @@ pub trait Fleet: Sync {
     /// [`FileError`] if it cannot be read.
     fn contribution(&self, client: ClientId) -> Result<Contribution, FileError>;
 
-    /// What the user should know about the updates.
+    /// Warnings about the updates.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
@@ -94,8 +94,8 @@ impl FileFleet {
 
     /// Reads every file once, so that a bad one is found before any client has started.
     ///
-    /// `weights` has one weight for each file, tensors that `skip` matches are not averaged, and elements beyond
-    /// their tensors' `ranges` are counted. `progress` is called after each file.
+    /// `weights` has one weight for each file, tensors that `skip` matches are not averaged, and
+    /// elements beyond their tensors' `ranges` are counted. `progress` is called after each file.
     ///
     /// # Errors
     /// [`FileError`] names the file, and the tensor and index where there is one.
@@ -175,8 +175,8 @@ impl FileFleet {
         if scaled.peek().is_none() {
             return update;
         }
-        // In f64, so that the result is as exact as the sum can be. An element that leaves f64 is far beyond its range,
-        // and is clipped to the same as the largest number.
+        // In f64, so that the result is as exact as the sum can be. An element that leaves f64 is
+        // far beyond its range, and is clipped to the same as the largest number.
         let mut update = update.into_f64();
         for Segment { elements, clipping_range: own, .. } in scaled {
             let scale = |x: f64| (x / own * rest).clamp(f64::MIN, f64::MAX);
@@ -195,7 +195,8 @@ impl FileFleet {
         &self.layout
     }
 
-    /// What the clients of a round must agree on: the tensors and their clipping ranges, one per line.
+    /// The bytes that clients of a round must agree on: the tensors and their clipping ranges, one
+    /// per line.
     pub fn application(&self) -> Vec<u8> {
         let tensors = self.layout.tensors().iter();
         let lines = tensors.map(|spec| {
@@ -289,7 +290,7 @@ fn check_names(paths: &[PathBuf], names: &[String]) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What clients with these files are called: the file's name without its ending, or the whole path
+/// Names of the clients with these files: the file's name without its ending, or the whole path
 /// where two would have the same name.
 pub fn names(paths: &[PathBuf]) -> Vec<String> {
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -6,8 +6,8 @@ use rand_core::CryptoRng;
 use secagg::client::Setup;
 use secagg::{ClientId, Directory, Identity, InvalidDirectory, Params, ThreatModel};
 
-/// An identity for each client of a round against an active server, and the directory that they and the
-/// server are given. There are none otherwise.
+/// An identity for each client of a round against an active server, and the directory that they and
+/// the server are given. There are none otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Identities(Option<(BTreeMap<ClientId, Identity>, Directory)>);
 

@@ -1,8 +1,8 @@
 //! A whole cohort in this process: clients on a bounded pool of threads, with scripted faults.
 //!
 //! Every message is encoded, handed over and decoded, as it would be over a network. At most one
-//! client per thread is at work, and holds an update only while it masks it. Whichever thread brings an
-//! answer does the server's work on it, too.
+//! client per thread is at work, and holds an update only while it masks it. Whichever thread
+//! brings an answer does the server's work on it, too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ pub struct InProcess<'a, F> {
     ledger: Vec<Exchange>,
 }
 
-/// What one exchange took, and which clients refused to answer.
+/// Time of one exchange, and which clients refused to answer.
 #[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// Time from the first message to the last answer.
@@ -108,14 +108,14 @@ impl<'a, F: Fleet> InProcess<'a, F> {
         self
     }
 
-    /// Sets what is called after each answer.
+    /// Sets the function that is called after each answer.
     #[must_use]
     pub fn progress(mut self, progress: Progress<'a>) -> Self {
         self.progress = progress;
         self
     }
 
-    /// What each exchange took so far, in order.
+    /// Time of each exchange so far, in order.
     pub fn ledger(&self) -> &[Exchange] {
         &self.ledger
     }
@@ -177,7 +177,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// What is left of the timeout; `None` without one.
+    /// The rest of the timeout; `None` without one.
     fn left(&self) -> Option<Duration> {
         self.timeout.map(|timeout| timeout.saturating_sub(self.start.elapsed()))
     }
@@ -195,7 +195,7 @@ struct Inbox<'a> {
     tray: Mutex<Tray<'a>>,
 }
 
-/// What becomes of answers.
+/// Handling of answers.
 struct Tray<'a> {
     participants: &'a mut BTreeMap<ClientId, Participant>,
     exchange: Exchange,
@@ -233,7 +233,7 @@ impl<'a> Inbox<'a> {
 }
 
 impl Tray<'_> {
-    /// What a client took, and what the server took for its answer.
+    /// Time of a client, and of the server for its answer.
     fn note(&mut self, id: ClientId, seconds: f64, outcome: Result<(Participant, f64), Failed>) {
         self.exchange.client_seconds += seconds;
         match outcome {

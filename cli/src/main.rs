@@ -1,7 +1,8 @@
 //! The `secagg` program.
 //!
-//! Exit codes: 0 done; 1 the round could not finish, or its mean is wrong; 2 the input cannot be used or the output cannot be
-//! written; 128 + n, as a shell sees it, if signal n ended the program.
+//! Exit codes: 0 done; 1 the round could not finish, or its mean is wrong; 2 the input cannot be
+//! used or the output cannot be written; 128 + n, as a shell sees it, if signal n ended the
+//! program.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! Whether a round fits into memory: asked before it starts, since an allocation that fails ends the program.
+//! Whether a round fits into memory: asked before it starts, since an allocation that fails ends
+//! the program.
 
 use std::hint::black_box;
 use std::io;
@@ -7,30 +8,35 @@ use secagg::Params;
 
 use crate::error::CommandError;
 
-/// What a client and the server keep of each neighbour at least: keys, shares and their boxes. A round of 10,000 clients with
-/// 46 neighbours took 174 MB, which is 378 bytes; half of that refuses nothing that fits.
+/// Bytes that a client and the server keep of each neighbour at least: keys, shares and their
+/// boxes. A round of 10,000 clients with 46 neighbours took 174 MB, which is 378 bytes; half of
+/// that refuses nothing that fits.
 const NEIGHBOUR_BYTES: u128 = 200;
 
 /// The stack of a thread.
 pub(crate) const STACK: usize = 2 << 20;
 
-/// What a thread takes beside its stack: guard pages, the stack of its signal handlers, its first allocations.
+/// Memory of a thread beside its stack: guard pages, the stack of its signal handlers, its first
+/// allocations.
 const BESIDE_STACK: usize = 1 << 18;
 
-/// What the program takes for itself, its tables and its texts, however small the work is. It is above 32 MiB, since glibc may
-/// give less from memory that it kept, and then the answer says nothing of what the system has left.
+/// Memory of the program itself, its tables and its texts, however small the work is. It is above
+/// 32 MiB, since glibc may give less from memory that it kept, and then the answer says nothing of
+/// what the system has left.
 const PROGRAM: usize = 40 << 20;
 
-/// What an allocator wastes of its pieces for each thread at work. The pieces themselves are taken when threads start.
+/// Memory that an allocator wastes for each thread at work. The pieces themselves are taken when
+/// threads start.
 const ARENA: u128 = 8 << 20;
 
 /// The most threads for which that is counted.
 const ARENAS: usize = 4;
 
-/// Holds the memory of a round, or refuses one that all memory of this machine, or all that this process may have, cannot hold.
+/// Holds the memory of a round, or refuses one that all memory of this machine, or all that this
+/// process may have, cannot hold.
 ///
-/// `element_bytes` is the size of an update's element in memory. Other programs may leave less than there is; this finds a
-/// number with a few zeros too many, and limits of the process.
+/// `element_bytes` is the size of an update's element in memory. Other programs may leave less than
+/// there is; this finds a number with a few zeros too many, and limits of the process.
 ///
 /// # Errors
 /// [`CommandError::Memory`] says how much the round takes.
@@ -66,8 +72,8 @@ pub(crate) fn check_threads(threads: usize) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::OutOfMemory, needed))
 }
 
-/// The sum, the mean and a copy to write, and for each client at work its update and its masked vector; what neighbours
-/// keep; and the two sums of a check.
+/// The sum, the mean and a copy to write, and for each client at work its update and its masked
+/// vector; what neighbours keep; and the two sums of a check.
 fn least_bytes(params: &Params, threads: u128, element_bytes: u128, checked: bool) -> u128 {
     let (lanes, packed) = (params.lanes() as u128, params.packed_len() as u128);
     let (clients, degree) = (u128::from(params.cohort_size()), u128::from(params.degree()));
@@ -76,7 +82,8 @@ fn least_bytes(params: &Params, threads: u128, element_bytes: u128, checked: boo
     sum + mean + check + at_work + clients * degree * NEIGHBOUR_BYTES
 }
 
-/// Memory that is kept for the work while threads start, which take what they can get. To be dropped when they run.
+/// Memory that is kept for the work while threads start, which take what they can get. To be
+/// dropped when they run.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -104,7 +111,8 @@ mod tests {
         assert_eq!(bytes / 1_000_000_000, 199_999);
     }
 
-    /// 1,000 lanes of 64 bits: the sum, the mean twice, the check's sums, and three updates with their masked vectors.
+    /// 1,000 lanes of 64 bits: the sum, the mean twice, the check's sums, and three updates with
+    /// their masked vectors.
     #[test]
     fn vectors_count_at_the_server_and_at_each_client_at_work() {
         let (round, neighbours) = (round(4, 998), 4 * 3 * NEIGHBOUR_BYTES);

@@ -1,4 +1,5 @@
-//! What a command is to write, judged before it starts: no output may take the place of an input or of another output.
+//! Outputs of a command, judged before it starts: no output may take the place of an input or of
+//! another output.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,8 @@ impl Outputs<'_> {
     }
 }
 
-/// What is equal for two paths of one file, also for links: its device and its number there. None if it does not exist.
+/// An identity that two paths of one file share, also for links: its device and its number there.
+/// None if it does not exist.
 #[cfg(unix)]
 pub(crate) fn same(path: &Path) -> Option<impl Eq + std::hash::Hash + use<>> {
     use std::os::unix::fs::MetadataExt;
@@ -77,7 +79,8 @@ pub(crate) fn same(path: &Path) -> Option<impl Eq + std::hash::Hash + use<>> {
     Some((there.dev(), there.ino()))
 }
 
-/// What is equal for two paths of one file, but not for hard links: its path without links. None if it does not exist.
+/// An identity that two paths of one file share, but not for hard links: its path without links.
+/// None if it does not exist.
 #[cfg(not(unix))]
 pub(crate) fn same(path: &Path) -> Option<impl Eq + std::hash::Hash + use<>> {
     path.canonicalize().ok()

@@ -1,7 +1,7 @@
 //! A file that appears whole or not at all: it is written beside its place and renamed.
 //!
-//! A signal may end the program in between. [`remove_all`] then removes the files that are not finished, so that
-//! none of them is left behind.
+//! A signal may end the program in between. [`remove_all`] then removes the files that are not
+//! finished, so that none of them is left behind.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,7 +21,8 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Makes an empty file in the folder of `path`; where `path` is a link, in the folder of the link's target.
+    /// Makes an empty file in the folder of `path`; where `path` is a link, in the folder of the
+    /// link's target.
     ///
     /// # Errors
     /// No file can be made there, or `path` does not name a file.
@@ -32,7 +33,8 @@ impl Part {
         let target = target(path)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".secagg-").suffix(".part");
-        // A temporary file is private by default; the result should be as readable as the user's umask says.
+        // A temporary file is private by default; the result should be as readable as the user's
+        // umask says.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut parts = parts();
@@ -68,8 +70,8 @@ pub(crate) fn remove_all() -> MutexGuard<'static, Vec<PathBuf>> {
     parts
 }
 
-/// The place that a file written to `path` comes to: links are followed, also those to a file that does not exist
-/// yet.
+/// The place that a file written to `path` comes to: links are followed, also those to a file that
+/// does not exist yet.
 ///
 /// # Errors
 /// `path` does not name a file, its folder does not exist, or its links lead nowhere.

@@ -1,4 +1,4 @@
-//! What the server's time went to, by the spans that it opens.
+//! The server's time by the spans that it opens.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ impl Parts {
         dispatcher::with_default(&listener, work)
     }
 
-    /// What all spans of a name took together so far.
+    /// Seconds of all spans of a name so far.
     pub(crate) fn seconds(&self, span: &str) -> f64 {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.get(span).copied().unwrap_or(0.0)

@@ -22,16 +22,16 @@ use crate::text::EXIT_CODES;
 
 /// Finds the parameters that a cohort needs, and says what a round with them costs.
 ///
-/// A round stays secret and finishes while few enough clients collude with the server (`--corrupted`)
-/// and few enough vanish (`--dropout`). More neighbours bear more of both, and cost more. This finds
-/// the fewest neighbours, and the threshold, with which an update is exposed in any of the rounds
-/// (`--rounds`) with a probability of at most 2^-security, and a round fails with at most
-/// 2^-correctness (docs/protocol.md, section 5). An active server may choose who vanishes and may try
-/// rings until one suits it (`--search-bits`).
+/// A round stays secret and finishes while few enough clients collude with the server
+/// (`--corrupted`) and few enough vanish (`--dropout`). More neighbours bear more of both, and cost
+/// more. This finds the fewest neighbours, and the threshold, with which an update is exposed in
+/// any of the rounds (`--rounds`) with a probability of at most 2^-security, and a round fails with
+/// at most 2^-correctness (docs/protocol.md, section 5). An active server may choose who vanishes
+/// and may try rings until one suits it (`--search-bits`).
 ///
 /// It then chooses the smallest modulus that holds the sum, or the most levels that a given modulus
-/// holds, adds up all messages, and takes the speed of this machine for the time of the server. No round is
-/// run.
+/// holds, adds up all messages, and takes the speed of this machine for the time of the server. No
+/// round is run.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Examples:\n  \
     secagg plan --clients 1000 --parameters 1000000\n  \
@@ -82,8 +82,8 @@ pub struct PlanArgs {
     /// Bits of correctness: a round fails with a probability of at most 2^-BITS
     #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     correctness: u32,
-    /// What the server may do: `curious`, it follows the protocol and studies all it sees; `active`,
-    /// it may also lie about anything
+    /// What the server may do: `curious`, it follows the protocol and studies all it sees;
+    /// `active`, it may also lie about anything
     #[arg(
         long,
         value_name = "MODEL",

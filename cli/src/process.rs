@@ -1,9 +1,9 @@
-//! What this process has used so far, where the system tells.
+//! Resources that this process has used so far, where the system tells.
 
 use std::time::Instant;
 
-/// Measures processor time: of this thread on those of a [`Crew`](crate::crew::Crew), of all threads elsewhere. Where the system does not
-/// tell, the time on the clock.
+/// Measures processor time: of this thread on those of a [`Crew`](crate::crew::Crew), of all
+/// threads elsewhere. Where the system does not tell, the time on the clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
     processor: Option<f64>,

@@ -1,6 +1,7 @@
 //! `--clipping-range`: one for all tensors, and others by name.
 //!
-//! A round has one range, c. A tensor of range r travels multiplied by c / r, and its mean is divided by that.
+//! A round has one range, c. A tensor of range r travels multiplied by c / r, and its mean is
+//! divided by that.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What a command says of a round: tables for people, a page to look at, one JSON document for machines.
+//! A report on a round: tables for people, a page to look at, one JSON document for machines.
 
 mod html;
 mod limit;
@@ -23,7 +23,7 @@ pub struct Report {
     pub outcome: &'static str,
     /// Why the round could not finish.
     pub reason: Option<String>,
-    /// What may not be as it was meant.
+    /// Parameters and inputs that may not be meant so.
     pub warnings: Vec<String>,
     /// The parameters.
     pub parameters: Parameters,
@@ -33,7 +33,7 @@ pub struct Report {
     pub client_seconds: f64,
     /// Processor seconds of the server.
     pub server_seconds: f64,
-    /// What the server did to take the masks off.
+    /// Unmasking by the server.
     pub unmask: Option<Unmask>,
     /// Names of the clients whose updates are in the mean.
     pub survivors: Vec<String>,
@@ -76,7 +76,7 @@ pub struct Parameters {
     pub modulus_bits: u32,
     /// The PRG's name.
     pub prg: String,
-    /// What the server is assumed to do: `curious` or `active`.
+    /// The assumption on the server: `curious` or `active`.
     pub threat_model: String,
     /// Neighbours of any one client that may collude with the server.
     pub corrupted_neighbours: u32,
@@ -126,21 +126,21 @@ pub struct Stage {
     pub bytes_up_per_client: u64,
 }
 
-/// A client and what was wrong.
+/// A client and its fault.
 #[derive(Clone, Debug, Serialize)]
 pub struct Complaint {
     /// The client's name.
     pub client: String,
-    /// What was wrong.
+    /// The fault.
     pub reason: String,
 }
 
 /// A share that did not fit.
 #[derive(Clone, Debug, Serialize)]
 pub struct FalseShare {
-    /// Who revealed it.
+    /// The client that revealed it.
     pub holder: String,
-    /// Whose secret it is a share of.
+    /// The client that the secret belongs to.
     pub owner: String,
 }
 
@@ -155,8 +155,8 @@ pub struct Unmask {
     pub recover_seconds: f64,
     /// Processor seconds to expand the masks and take them off.
     pub apply_seconds: f64,
-    /// Processor seconds of all that the server does in the last stage, up to the mean: these two, judging answers,
-    /// and reading the sum.
+    /// Processor seconds of all that the server does in the last stage, up to the mean: these two,
+    /// judging answers, and reading the sum.
     pub cpu_seconds: f64,
     /// On the clock, from the last answer to the mean.
     pub seconds: f64,

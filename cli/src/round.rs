@@ -20,7 +20,7 @@ use crate::outputs::Outputs;
 use crate::ranges::Ranges;
 use crate::report::Report;
 use crate::run::{Finished, Round, run};
-use crate::text::EXIT_CODES;
+use crate::text::{EXIT_CODES, number, short};
 use crate::{memory, progress, weights};
 
 /// Runs secure aggregation over files, one client each, and writes their weighted mean.
@@ -28,8 +28,8 @@ use crate::{memory, progress, weights};
 /// Every message of the protocol is made, encoded, handed over and decoded, in this process. A
 /// client is called by its file's name without the ending.
 ///
-/// What is written appears whole or not at all, under a name of its own until it is finished. Where its name is a link, the
-/// file that the link leads to is replaced. Nothing is written over an input.
+/// An output appears whole or not at all, under a name of its own until it is finished. Where its
+/// name is a link, the file that the link leads to is replaced. Nothing is written over an input.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Example:\n  secagg round updates/*.safetensors --weights weights.csv \
     --drop client_03@unmask --out mean.safetensors --check\n\n{EXIT_CODES}"))]
@@ -43,8 +43,8 @@ pub struct RoundArgs {
     /// Where to write the mean; its ending names the format
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Leave a tensor alone, by name or by a pattern such as '*.num_batches_tracked': it is not averaged, may have any
-    /// dtype, and comes out as it is in the first file
+    /// Leave a tensor alone, by name or by a pattern such as '*.num_batches_tracked': it is not
+    /// averaged, may have any dtype, and comes out as it is in the first file
     #[arg(long, value_name = "GLOB")]
     skip: Vec<Pattern>,
     /// Let a client vanish at a stage: setup, share-keys, collect-masked-vectors, confirm-survivors
@@ -63,7 +63,8 @@ pub struct RoundArgs {
     run: RunArgs,
 }
 
-/// How many times the largest weight of a table the largest that is allowed may be without a warning.
+/// How many times the largest weight of a table the largest that is allowed may be without a
+/// warning.
 const FAR: f64 = 10.0;
 
 impl RoundArgs {
@@ -214,14 +215,16 @@ impl RoundArgs {
     }
 }
 
-/// A largest weight far above what clients have costs precision, and bounds what one client that lies can do less.
+/// A largest weight far above what clients have costs precision, and bounds what one client that
+/// lies can do less.
 fn weight_warning(largest: f64, params: &Params) -> Option<String> {
     let max_weight = params.quantizer().max_weight();
     (largest > 0.0 && largest * FAR <= max_weight).then(|| {
+        let (reach, times) = (number(largest), short(max_weight / largest, 2));
         format!(
-            "weights reach {largest}, and --max-weight is {max_weight}: --max-weight {largest} is {:.0} times as \
-             precise, and leaves a client that lies less room",
-            max_weight / largest
+            "weights reach {reach}, and --max-weight is {}: --max-weight {reach} is {times} times \
+             as precise, and leaves a client that lies less room",
+            number(max_weight)
         )
     })
 }

@@ -15,8 +15,7 @@ use crate::in_process::{Exchange, InProcess};
 use crate::parts::Parts;
 use crate::process::Stopwatch;
 
-/// What a round gave, what went by, and what it took. The stages that were run are all here, also
-/// when the round failed.
+/// Outcome, traffic and times of a round. A round that failed has the stages that were run.
 #[derive(Debug)]
 pub struct Finished {
     /// The mean, or why there is none.
@@ -25,14 +24,15 @@ pub struct Finished {
     pub traffic: Traffic,
     /// Clients' and server's time by stage.
     pub exchanges: Vec<Exchange>,
-    /// What the stages took, from opening to closing each.
+    /// Time of each stage, from opening to closing it.
     pub stages: Vec<StageTime>,
-    /// What unmasking took, if the round came so far.
+    /// Time of unmasking, if the round came so far.
     pub unmasking: Option<Unmasking>,
 }
 
 impl Finished {
-    /// The round, unless an update could not be read in the middle of it: that is a fault of the input.
+    /// The round, unless an update could not be read in the middle of it: that is a fault of the
+    /// input.
     ///
     /// # Errors
     /// [`FileError`] names the file.
@@ -47,7 +47,7 @@ impl Finished {
     }
 }
 
-/// What a stage took beside its [`Exchange`].
+/// Time of a stage beside its [`Exchange`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTime {
     /// Seconds on the clock, from opening to closing it.
@@ -56,7 +56,7 @@ pub struct StageTime {
     pub closing_processor_seconds: f64,
 }
 
-/// What the server did to take the masks off.
+/// Masks that the server removed, and the time of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Unmasking {
     /// Masks of the sum.
@@ -73,14 +73,14 @@ pub struct Unmasking {
     pub last_processor_seconds: f64,
 }
 
-/// What a round is run with, beside its cohort.
+/// Everything that a round needs beside its cohort.
 #[derive(Clone, Debug)]
 pub struct Round {
     /// The parameters.
     pub params: Params,
     /// The round's name.
     pub session: SessionId,
-    /// What clients must agree on.
+    /// Bytes that clients must agree on.
     pub application: Vec<u8>,
     /// The clients' verifying keys, where the server may be active.
     pub directory: Option<Directory>,

@@ -1,11 +1,12 @@
-//! Signals that end the program: no unfinished file is left behind, and one line says what happened.
+//! Signals that end the program: no unfinished file is left behind, and one line names the signal.
 
 use std::io;
 
 /// Watches for signals, on a thread of its own, until the program ends.
 ///
-/// A signal that whoever started the program set to be ignored, as `nohup` does, stays ignored. A file that grows
-/// beyond the limit of this process becomes an error of the write, as a full disk is, instead of the end.
+/// A signal that whoever started the program set to be ignored, as `nohup` does, stays ignored. A
+/// file that grows beyond the limit of this process becomes an error of the write, as a full disk
+/// is, instead of the end.
 ///
 /// # Errors
 /// The system has no room for the thread or for the handlers.
@@ -34,7 +35,8 @@ pub(crate) fn watch() -> io::Result<()> {
             let _parts = crate::part::remove_all();
             cleaned.store(true, Ordering::SeqCst);
             say(signal);
-            // Whoever waits for this process is to see which signal it was: a shell gives 128 + its number.
+            // Whoever waits for this process is to see which signal it was: a shell gives 128 + its
+            // number.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     };

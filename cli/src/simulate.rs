@@ -110,7 +110,8 @@ impl SimulateArgs {
         Ok(run(&round, &cohort, &mut driver))
     }
 
-    /// Which clients vanish: as many as the fraction says, chosen by the seed, at each stage in turn.
+    /// Which clients vanish: as many as the fraction says, chosen by the seed, at each stage in
+    /// turn.
     fn faults(&self) -> Result<Faults, CommandError> {
         let mut random = self.random(Purpose::Faults);
         let mut clients: Vec<_> = (0..u64::from(self.clients)).map(ClientId).collect();
@@ -125,8 +126,8 @@ impl SimulateArgs {
         Ok(faults)
     }
 
-    /// A random stream of its own for each purpose. Updates have streams of their own too, under the
-    /// bare seed.
+    /// A random stream of its own for each purpose. Updates have streams of their own too, under
+    /// the bare seed.
     fn random(&self, purpose: Purpose) -> ChaCha20Rng {
         let mut random = ChaCha20Rng::seed_from_u64(self.seed ^ 0x5eca_9900);
         random.set_stream(match purpose {

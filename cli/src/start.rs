@@ -1,9 +1,10 @@
-//! What the program does before any command.
+//! Preparations before any command.
 
 use crate::error::CommandError;
 use crate::{crew, memory, signals};
 
-/// Watches for signals and starts the threads that kernels use, so that limits of the process are met before the work.
+/// Watches for signals and starts the threads that kernels use, so that limits of the process are
+/// met before the work.
 ///
 /// # Errors
 /// [`CommandError`] if memory, threads or descriptors do not suffice for that.

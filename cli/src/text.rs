@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-/// What the program's exit codes mean, for the help of every command.
+/// The program's exit codes, for the help of every command.
 pub const EXIT_CODES: &str = "Exit codes:\n  \
     0  done\n  \
     1  the round could not finish, or --check found its mean wrong\n  \
@@ -13,7 +13,8 @@ pub const EXIT_CODES: &str = "Exit codes:\n  \
     128 + n, as a shell sees it: signal n ended the program, and no unfinished file is left behind\n\
     What ends the program is said on standard error, also with --json.";
 
-/// The longest message in characters; names, shapes and headers come from files and may be of any length.
+/// The longest message in characters; names, shapes and headers come from files and may be of any
+/// length.
 const LONGEST: usize = 900;
 
 /// How much of the start of a longer message is kept; the end has the advice.
@@ -31,8 +32,8 @@ pub fn one_line(message: &str) -> String {
     format!("{start} [...] {end}")
 }
 
-/// A name whose characters a terminal shows and does not obey: control characters, line breaks and those that turn the
-/// direction of writing are escaped.
+/// A name whose characters a terminal shows and does not obey: control characters, line breaks and
+/// those that turn the direction of writing are escaped.
 pub fn printable(name: &str) -> Cow<'_, str> {
     if !name.contains(is_obeyed) {
         return name.into();
@@ -61,8 +62,8 @@ pub(crate) fn short(x: f64, digits: usize) -> String {
     number(format!("{x:.*e}", digits - 1).parse().unwrap_or(x))
 }
 
-/// Columns of the terminal that standard output is, or else those that the variable `COLUMNS` tells. None otherwise:
-/// then lines are not broken.
+/// Columns of the terminal that standard output is, or else those that the variable `COLUMNS`
+/// tells. None otherwise: then lines are not broken.
 pub fn columns() -> Option<usize> {
     let told = || std::env::var("COLUMNS").ok()?.parse().ok();
     terminal_columns().or_else(told).filter(|&columns| columns > 0)
@@ -78,7 +79,8 @@ const fn terminal_columns() -> Option<usize> {
     None
 }
 
-/// Breaks lines at spaces, so that they fit into `columns` if their words do. Lines of tables are left as they are.
+/// Breaks lines at spaces, so that they fit into `columns` if their words do. Lines of tables are
+/// left as they are.
 pub fn wrap(text: &str, columns: Option<usize>) -> String {
     let Some(columns) = columns else { return text.into() };
     text.lines().fold(String::new(), |wrapped, line| wrapped + &wrap_line(line, columns) + "\n")
@@ -103,8 +105,8 @@ fn wrap_line(line: &str, columns: usize) -> String {
     wrapped
 }
 
-/// A table with its first column to the left and numbers to the right; where it is wider than `columns`, a paragraph for
-/// each row.
+/// A table with its first column to the left and numbers to the right; where it is wider than
+/// `columns`, a paragraph for each row.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     numbers_from: usize,

@@ -1,7 +1,8 @@
 //! `--weights FILE.csv`: how much each client counts.
 //!
-//! The file has the header `client,weight` and one line per client. A client is called by its update's file name, with
-//! or without the extension, or by its path as it was given. A weight is a finite number, zero or more.
+//! The file has the header `client,weight` and one line per client. A client is called by its
+//! update's file name, with or without the extension, or by its path as it was given. A weight is a
+//! finite number, zero or more.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -18,7 +19,8 @@ const LONGEST: u64 = 1 << 26;
 /// How long a pipe may have no program that writes to it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a table of weights was refused. Every message names the file, and the line where there is one.
+/// Why a table of weights was refused. Every message names the file, and the line where there is
+/// one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
@@ -27,7 +29,7 @@ pub enum WeightsError {
     Unopened {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It is longer than any such table.
@@ -57,7 +59,7 @@ pub enum WeightsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and on which line.
+        /// The fault and its line.
         source: csv::Error,
     },
     /// The first line is not the header.
@@ -65,7 +67,7 @@ pub enum WeightsError {
     WrongHeader {
         /// The file.
         path: PathBuf,
-        /// What is there.
+        /// The field as it is.
         found: String,
     },
     /// No update has this name.
@@ -128,8 +130,8 @@ pub enum WeightsError {
 ///
 /// # Errors
 ///
-/// The file is not such a table, a weight is not finite or is negative, or the table does not name every update
-/// exactly once and nothing else.
+/// The file is not such a table, a weight is not finite or is negative, or the table does not name
+/// every update exactly once and nothing else.
 pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
     let unreadable = |source| WeightsError::Unreadable { path: path.into(), source };
     let bytes = bytes(path)?;
@@ -153,7 +155,7 @@ pub fn read(path: &Path, names: &[String]) -> Result<Vec<f64>, WeightsError> {
     table.finish()
 }
 
-/// What is in the file, which may be a pipe.
+/// The content of the file, which may be a pipe.
 fn bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let unopened = |source: io::Error| match source.kind() {
         io::ErrorKind::TimedOut => WeightsError::Silent { path: path.into() },
@@ -167,8 +169,8 @@ fn bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
 
 /// The file, and what was read of it already.
 ///
-/// To open a pipe would wait for a program that writes to it, maybe for ever. So it is opened without waiting; its end
-/// comes at once as long as no program has opened it to write.
+/// To open a pipe would wait for a program that writes to it, maybe for ever. So it is opened
+/// without waiting; its end comes at once as long as no program has opened it to write.
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<(Vec<u8>, File)> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};

@@ -1,4 +1,5 @@
-//! Every file in `tests/data/broken/` is refused for the reason in its name, without a panic and without much memory.
+//! Every file in `tests/data/broken/` is refused for the reason in its name, without a panic and
+//! without much memory.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -128,7 +128,8 @@ fn a_fleet_that_cannot_be_counted_is_refused() {
     }
 }
 
-/// Each at work holds 16 GB: an allocation that fails would end the program without a word of what to change.
+/// Each at work holds 16 GB: an allocation that fails would end the program without a word of what
+/// to change.
 #[test]
 fn a_fleet_beyond_all_memory_is_refused() {
     let (fleet, many) =

@@ -80,7 +80,8 @@ fn archives_are_read_by_name_and_compression_does_not_matter() -> Outcome {
     Ok(())
 }
 
-/// Spellings of dtypes, headers of Python 2, entries without an ending, folders, and notes of macOS.
+/// Spellings of dtypes, headers of Python 2, entries without an ending, folders, and notes of
+/// macOS.
 #[test]
 fn archives_are_read_as_numpy_reads_them() -> Outcome {
     let update = files::read(&data("spelled.npz"))?;
@@ -121,7 +122,8 @@ fn integers_and_bools_of_every_width_are_read_and_written() -> Outcome {
     Ok(())
 }
 
-/// Ties go to the even number, a bool is true from one half on, and what the sum's error puts outside comes back.
+/// Ties go to the even number, a bool is true from one half on, and what the sum's error puts
+/// outside comes back.
 #[test]
 fn means_of_integers_are_rounded_and_those_of_bools_have_a_threshold() -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -186,7 +188,8 @@ fn assert_same(a: &Update, b: &Update, path_a: &Path, path_b: &Path) -> Outcome 
     Ok(())
 }
 
-/// Reading and writing go by pieces of 8192 elements: one piece less, exactly one, one more, and several and a bit.
+/// Reading and writing go by pieces of 8192 elements: one piece less, exactly one, one more, and
+/// several and a bit.
 #[test]
 fn tensors_longer_than_a_piece_keep_their_order() -> Outcome {
     let folder = tempfile::tempdir()?;

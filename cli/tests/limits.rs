@@ -1,5 +1,5 @@
-//! Limits of memory, threads and descriptors: the program does its work or says what is missing. It never panics, aborts or
-//! waits for ever.
+//! Limits of memory, threads and descriptors: the program does its work or says what is missing. It
+//! never panics, aborts or waits for ever.
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -1,4 +1,5 @@
-//! What the program writes: nothing over an input, nothing where no file can be, and nothing half, whatever ends it.
+//! Outputs of the program: nothing over an input, nothing where no file can be, and nothing half,
+//! whatever ends it.
 #![cfg(unix)]
 
 mod support;
@@ -13,7 +14,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use support::{digits, limited, refusal, secagg};
 use tempfile::TempDir;
 
-/// A folder of three updates and a table of weights that may be called a page, so that nothing committed can be harmed.
+/// A folder of three updates and a table of weights that may be called a page, so that nothing
+/// committed can be harmed.
 struct Scene(TempDir);
 
 impl Scene {
@@ -211,7 +213,8 @@ fn a_signal_that_is_ignored_stays_ignored() {
     assert!(scene.path("mean.npz").is_file());
 }
 
-/// Sends a signal as soon as there are bytes in an unfinished file, and gives how the program ended.
+/// Sends a signal as soon as there are bytes in an unfinished file, and gives how the program
+/// ended.
 fn signalled(scene: &Scene, round: Child, signal: &str) -> (ExitStatus, String) {
     let script = "until ls -s .secagg-*.part 2>/dev/null | grep -q '^ *[1-9]'; do kill -0 $1 || exit; done; kill -s $2 $1";
     let mut killer = Command::new("sh");

@@ -1,4 +1,5 @@
-//! `secagg round` over tensors of every kind: what is averaged, what is left alone, and in which order.
+//! `secagg round` over tensors of every kind: averaged or left alone, and in the order of the first
+//! file.
 
 #![allow(clippy::float_cmp, reason = "what was rounded to integers is exact")]
 
@@ -258,7 +259,8 @@ fn a_name_that_the_output_cannot_hold_is_refused_before_the_round() -> Outcome {
     Ok(())
 }
 
-/// A variance of 120 beside weights of 0.1: with one range, either the one is cut or the others are noise.
+/// A variance of 120 beside weights of 0.1: with one range, either the one is cut or the others are
+/// noise.
 #[test]
 fn a_range_by_name_holds_one_tensor_and_leaves_the_others_as_exact() -> Outcome {
     let tensors = [("bn.running_var", Dtype::F32), ("weight", Dtype::F32)];

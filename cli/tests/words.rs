@@ -1,4 +1,5 @@
-//! What the program says: names cannot forge its lines, arguments are named, errors are short, and text fits the terminal.
+//! Words of the program: names cannot forge its lines, arguments are named, errors are short, and
+//! text fits the terminal.
 #![cfg(unix)]
 
 mod support;

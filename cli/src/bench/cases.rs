@@ -126,8 +126,8 @@ pub(super) fn all(args: &BenchArgs) -> Result<Vec<Case>, CommandError> {
     Ok(cases)
 }
 
-/// Bytes of all vectors: those of [`Vectors`], and for each pool those of the ceilings, and one accumulator for each PRG,
-/// lane and backend.
+/// Bytes of all vectors: those of [`Vectors`], and for each pool those of the ceilings, and one
+/// accumulator for each PRG, lane and backend.
 fn bytes(args: &BenchArgs, pools: usize) -> usize {
     let shared = (4 + WIDTHS.len()) * MEMORY_BYTES;
     let accumulators = 3 * Prg::ALL.len() * args.backends().len() * args.accumulator_bytes();
@@ -184,7 +184,8 @@ impl Shelf<'_> {
     }
 
     fn ceilings(&mut self) {
-        // Of all backends, whichever are measured: the best instructions of the machine are the limit.
+        // Of all backends, whichever are measured: the best instructions of the machine are the
+        // limit.
         for backend in Backend::available() {
             let name = Name {
                 backend: Some(backend),

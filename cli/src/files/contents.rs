@@ -9,7 +9,7 @@ use super::{FileError, Format, Layout, Refused, Skipped, TensorSpec};
 /// A layout, and the tensors of the file that cannot be in one.
 pub(super) type Found = (Layout, Vec<Refused>);
 
-/// What was found in a file so far.
+/// Tensors found in a file so far.
 #[derive(Default)]
 pub(super) struct Contents {
     specs: Vec<TensorSpec>,

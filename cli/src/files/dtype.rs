@@ -1,4 +1,4 @@
-//! The types of elements that can be averaged, and what files call them.
+//! The types of elements that can be averaged, and their names in files.
 
 use std::fmt;
 
@@ -33,8 +33,8 @@ pub enum Dtype {
     Bool,
 }
 
-/// Each dtype with its name, what numpy writes for it behind the byte order, what else numpy reads, and its name in
-/// safetensors.
+/// Each dtype with its name, what numpy writes for it behind the byte order, what else numpy reads,
+/// and its name in safetensors.
 type Row = (Dtype, &'static str, &'static str, &'static [&'static str], safetensors::Dtype);
 
 const TABLE: [Row; 13] = {
@@ -113,7 +113,7 @@ impl Dtype {
         Some((row.0, descr.starts_with('>')))
     }
 
-    /// What numpy writes, little-endian. For bf16, which numpy has not, an empty code.
+    /// Numpy's code, little-endian. For bf16, which numpy has not, an empty code.
     pub(super) fn numpy(self) -> String {
         let order = if self.bytes() == 1 { '|' } else { '<' };
         format!("{order}{}", self.row().2)
@@ -148,7 +148,7 @@ mod tests {
         assert!(TABLE.iter().all(|row| row.0.row().0 == row.0));
     }
 
-    /// What numpy 2.4 says of each.
+    /// Numpy 2.4's verdict on each.
     #[test]
     fn spellings_are_those_that_numpy_reads() {
         let read = |descr| Dtype::from_numpy(descr);

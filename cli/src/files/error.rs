@@ -1,4 +1,4 @@
-//! What can be wrong with a file, and what to change.
+//! Faults of files, and their remedies.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub enum FileError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The operating system did not let us write it.
@@ -43,7 +43,7 @@ pub enum FileError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The name is not that of a page.
@@ -113,9 +113,9 @@ pub enum FileError {
     WrongKind {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file that it is.
         kind: &'static str,
-        /// What to do.
+        /// The remedy.
         advice: &'static str,
     },
     /// More elements than this machine can address or hold.

@@ -9,8 +9,8 @@ use super::{FileError, Format};
 /// As many bytes as any of the marks below needs.
 const LOOK: u64 = 512;
 
-/// Refuses a file whose first bytes are known to be something else, and says what it is. `format` is what the name says,
-/// if it says anything.
+/// Refuses a file whose first bytes are known to be something else, and says what it is. `format`
+/// is what the name says, if it says anything.
 pub(super) fn check(path: &Path, mut file: &File, format: Option<Format>) -> Result<(), FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.into(), source };
     let mut start = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn check(path: &Path, mut file: &File, format: Option<Format>) -> Res
     }
 }
 
-/// What it is, and what to do; `None` where it may be what it should be.
+/// The kind of file and the remedy; `None` where it may be what it should be.
 fn kind_of(start: &[u8], format: Option<Format>) -> Option<(&'static str, &'static str)> {
     let text = start.trim_ascii_start();
     let is = |mark: &[u8]| start.starts_with(mark);

@@ -1,4 +1,4 @@
-//! Names, shapes and dtypes: what all clients of a round must agree on.
+//! Names, shapes and dtypes, on which all clients of a round must agree.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl TensorSpec {
     }
 }
 
-/// All tensors of an update, sorted by name, each name once; and what a file holds beside them.
+/// All tensors of an update, sorted by name, each name once; and the file's other contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     format: Format,
@@ -77,7 +77,7 @@ pub struct Layout {
     extras: Extras,
 }
 
-/// What is not averaged, and goes from the first file into the mean's.
+/// Contents that are not averaged, and go from the first file into the mean's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Extras {
     /// All names in the order of the file; sorted where the format has no order.
@@ -89,8 +89,8 @@ pub(super) struct Extras {
 }
 
 impl Layout {
-    /// Sorts the tensors by name and checks that they can be told apart and counted; `path` is for the error. An
-    /// `.npz` is written in the order of `tensors`.
+    /// Sorts the tensors by name and checks that they can be told apart and counted; `path` is for
+    /// the error. An `.npz` is written in the order of `tensors`.
     ///
     /// # Errors
     ///
@@ -168,8 +168,8 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// The first difference, in the order of the names: a missing tensor, a shape, a dtype. A skipped tensor must be in
-    /// both files and may differ.
+    /// The first difference, in the order of the names: a missing tensor, a shape, a dtype. A
+    /// skipped tensor must be in both files and may differ.
     pub fn check_same(&self, other: &Self, path_a: &Path, path_b: &Path) -> Result<(), FileError> {
         for (a, b) in self.tensors.iter().zip(&other.tensors) {
             match a.name.cmp(&b.name) {

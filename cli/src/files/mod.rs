@@ -1,13 +1,15 @@
 //! One client's update from a file, and the mean of a round back into one.
 //!
-//! Three formats, told apart by the file's name: `.safetensors`, `.npy` and `.npz`. Tensors hold floats, integers or
-//! bools of up to 64 bits. Any other dtype is refused by name, and so is a value that is not finite or an integer of 2^53
-//! or more; [`Skip`] leaves such tensors alone. An update is one flat vector, its tensors in the order of their names and
-//! each in row-major order, whatever the file's own order is.
+//! Three formats, told apart by the file's name: `.safetensors`, `.npy` and `.npz`. Tensors hold
+//! floats, integers or bools of up to 64 bits. Any other dtype is refused by name, and so is a
+//! value that is not finite or an integer of 2^53 or more; [`Skip`] leaves such tensors alone. An
+//! update is one flat vector, its tensors in the order of their names and each in row-major order,
+//! whatever the file's own order is.
 //!
-//! Nothing a file says is believed before it is checked against the file's length. Values are read in small pieces,
-//! so that reading needs little more memory than the values themselves; only an `.npz` can expand, by at most
-//! 1032 times its size, and [`read_layout`] tells how far before [`read`] does it.
+//! Nothing a file says is believed before it is checked against the file's length. Values are read
+//! in small pieces, so that reading needs little more memory than the values themselves; only an
+//! `.npz` can expand, by at most 1032 times its size, and [`read_layout`] tells how far before
+//! [`read`] does it.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -67,7 +69,8 @@ pub struct Update {
 ///
 /// # Errors
 ///
-/// The file is unreadable, is not what its name says, or holds tensors whose dtypes cannot be averaged.
+/// The file is unreadable, is not what its name says, or holds tensors whose dtypes cannot be
+/// averaged.
 pub fn read_layout(path: &Path) -> Result<Layout, FileError> {
     let skip = Skip::default();
     let (layout, refused) = match format_of(path)? {
@@ -115,15 +118,19 @@ fn format_of(path: &Path) -> Result<Format, FileError> {
     format
 }
 
-/// Writes values under the names, shapes and dtypes of `layout`, in the format that the path's extension asks for.
+/// Writes values under the names, shapes and dtypes of `layout`, in the format that the path's
+/// extension asks for.
 ///
-/// Values are rounded to the nearest, ties to even. The file appears whole or not at all: it is written beside its
-/// final place and renamed. Where the path is a link, the file that it leads to is replaced. Byte order is little-endian and arrays are row-major, whatever the inputs were. Skipped
-/// tensors are written as the layout's file has them, and so is the free-form metadata of a safetensors file.
+/// Values are rounded to the nearest, ties to even. The file appears whole or not at all: it is
+/// written beside its final place and renamed. Where the path is a link, the file that it leads to
+/// is replaced. Byte order is little-endian and arrays are row-major, whatever the inputs were.
+/// Skipped tensors are written as the layout's file has them, and so is the free-form metadata of a
+/// safetensors file.
 ///
 /// # Errors
 ///
-/// A value does not fit its tensor's dtype, the format cannot hold the layout, or the file cannot be written.
+/// A value does not fit its tensor's dtype, the format cannot hold the layout, or the file cannot
+/// be written.
 pub fn write(path: &Path, layout: &Layout, values: &Values) -> Result<(), FileError> {
     let format = Format::of(path)?;
     check_fits(path, format, layout, values)?;
@@ -140,7 +147,8 @@ pub fn write(path: &Path, layout: &Layout, values: &Values) -> Result<(), FileEr
     part.finish().map_err(unwritable)
 }
 
-/// What [`read`] gives of a file that [`write()`] has written: each value as its tensor's dtype has it.
+/// The values that [`read`] gives of a file that [`write()`] has written: each value as its
+/// tensor's dtype has it.
 ///
 /// # Errors
 ///
@@ -155,8 +163,8 @@ pub fn rounded(layout: &Layout, values: &Values) -> Result<Values, FileError> {
     Ok(rounded)
 }
 
-/// Checks that [`write()`] can put this layout there, as far as can be known without the values. Nothing is
-/// left behind.
+/// Checks that [`write()`] can put this layout there, as far as can be known without the values.
+/// Nothing is left behind.
 ///
 /// # Errors
 ///

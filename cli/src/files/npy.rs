@@ -1,7 +1,8 @@
 //! `.npy`: a short header in the syntax of a Python dictionary, then the elements.
 //!
-//! The header of any array we accept is flat, so that a few replacements make it JSON, which a parser with limits then
-//! reads. (The npy crates read the general case, and panic or allocate without bound on headers that lie.)
+//! The header of any array we accept is flat, so that a few replacements make it JSON, which a
+//! parser with limits then reads. (The npy crates read the general case, and panic or allocate
+//! without bound on headers that lie.)
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -17,7 +18,7 @@ use super::{
     open,
 };
 
-/// What `numpy.savez` calls an array without a name.
+/// The name that `numpy.savez` gives to an array without one.
 const NAME: &str = "arr_0";
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -81,8 +82,8 @@ pub(super) fn is_array(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Reads a header from a stream of `length` bytes and checks that the elements fill the rest. An array of a dtype that
-/// cannot be averaged is told, and its length is not checked.
+/// Reads a header from a stream of `length` bytes and checks that the elements fill the rest. An
+/// array of a dtype that cannot be averaged is told, and its length is not checked.
 pub(super) fn read_header(
     path: &Path,
     name: &str,
@@ -180,11 +181,13 @@ fn without_long_marks(text: &str) -> String {
     text.chars().filter(keep).collect()
 }
 
-/// The same dictionary in JSON. No name or dtype that we accept has a space, so that spaces carry nothing.
+/// The same dictionary in JSON. No name or dtype that we accept has a space, so that spaces carry
+/// nothing.
 fn as_json(text: &str) -> String {
     let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     dense
-        // Python has no such words; as text they are refused below, where a truth value is expected.
+        // Python has no such words; as text they are refused below, where a truth value is
+        // expected.
         .replace(":true", ":'true'")
         .replace(":false", ":'false'")
         .replace('\'', "\"")

@@ -20,7 +20,7 @@ type Archive = ZipArchive<BufReader<File>>;
 /// Deflate cannot do better: 258 bytes for two bits.
 const DEFLATE_LIMIT: u64 = 1032;
 
-/// What numpy adds to an array's name.
+/// The ending that numpy adds to an array's name.
 const SUFFIX: &str = ".npy";
 
 /// Where macOS puts its notes about the files of an archive.
@@ -108,8 +108,8 @@ pub(super) fn check_names(path: &Path, layout: &Layout) -> Result<(), FileError>
     })
 }
 
-/// Keeps the first error and claims success from then on: an archive that cannot be written prints that by itself, and
-/// tries once more.
+/// Keeps the first error and claims success from then on: an archive that cannot be written prints
+/// that by itself, and tries once more.
 struct Latch<W> {
     writer: W,
     error: Option<io::Error>,
@@ -210,7 +210,7 @@ struct Entry<'a> {
     reader: ZipFile<'a, BufReader<File>>,
 }
 
-/// The entry, unless it is a folder or what macOS adds to an archive.
+/// The entry, unless it is a folder or a note of macOS.
 fn open_entry<'a>(
     path: &Path,
     archive: &'a mut Archive,

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use glob::Pattern as Glob;
 
-/// A tensor's name, or a pattern of names: `*` stands for anything, `?` for one character, `[ab]` for one of these.
+/// A tensor's name, or a pattern of names: `*` stands for anything, `?` for one character, `[ab]`
+/// for one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Glob);
 

@@ -139,7 +139,8 @@ fn parse_header(path: &Path, header: &[u8]) -> Result<Metadata, FileError> {
     serde_json::from_slice(header).map_err(|e| malformed(path, e.to_string()))
 }
 
-/// Looks at a JSON object for a key that appears twice: the library would keep the last one silently.
+/// Looks at a JSON object for a key that appears twice: the library would keep the last one
+/// silently.
 struct NoKeyTwice;
 
 impl<'de> Visitor<'de> for NoKeyTwice {

@@ -55,7 +55,7 @@ impl Skipped {
         Ok(Self { name: spec.name, content })
     }
 
-    /// What the format lacks to hold it, if it does.
+    /// The reason why the format cannot hold it, if there is one.
     pub(super) fn foreign_to(&self, format: Format) -> Option<String> {
         match (&self.content, format) {
             (Content::Known { dtype: Dtype::Bf16, .. }, Format::Npy | Format::Npz) => {

@@ -23,7 +23,8 @@ impl Stored {
         Self { spec, big_endian: false, column_major: false }
     }
 
-    /// Appends the tensor's values, read from where `reader` stands; tells the first one that cannot be summed.
+    /// Appends the tensor's values, read from where `reader` stands; tells the first one that
+    /// cannot be summed.
     pub(super) fn read_into(
         &self,
         values: &mut Values,

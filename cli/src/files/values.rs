@@ -53,7 +53,8 @@ impl Values {
         }
     }
 
-    /// How many of these elements lie outside of plus or minus `limit`, and the magnitude of the largest.
+    /// How many of these elements lie outside of plus or minus `limit`, and the magnitude of the
+    /// largest.
     pub fn beyond(&self, elements: Range<usize>, limit: f64) -> (usize, f64) {
         match self {
             Self::F32(v) => beyond(v[elements].iter().map(|&x| f64::from(x)), limit),
@@ -125,8 +126,8 @@ impl Values {
         }
     }
 
-    /// The first value from `start` on that cannot be summed, and its distance from `start`: NaN, an infinity, or of an
-    /// integer one that f64 may have rounded.
+    /// The first value from `start` on that cannot be summed, and its distance from `start`: NaN,
+    /// an infinity, or of an integer one that f64 may have rounded.
     pub(super) fn unfit_from(&self, start: usize, dtype: Dtype) -> Option<(usize, f64)> {
         let unfit = |x: f64| !x.is_finite() || (!dtype.is_float() && x.abs() >= EXACT);
         match self {
@@ -136,9 +137,11 @@ impl Values {
     }
 }
 
-/// The little-endian bytes of `values` in `dtype`, rounded to the nearest, ties to even. A bool is true from one half on.
+/// The little-endian bytes of `values` in `dtype`, rounded to the nearest, ties to even. A bool is
+/// true from one half on.
 ///
-/// A mean of integers leaves their range only by the error of the sum, so that it is put back to the nearest.
+/// A mean of integers leaves their range only by the error of the sum, so that it is put back to
+/// the nearest.
 ///
 /// # Errors
 ///
@@ -188,8 +191,9 @@ fn encode_all<const N: usize>(
 
 /// The f32 next to `x` on the side of zero, with its last bit set unless it is `x` itself.
 ///
-/// Rounding twice to the nearest can miss: 1 + 2^-11 + 2^-40 becomes a tie in f32, and the tie then goes down in f16.
-/// The odd bit remembers that something was cut off. Two spare bits suffice, and f32 has 13 more than f16.
+/// Rounding twice to the nearest can miss: 1 + 2^-11 + 2^-40 becomes a tie in f32, and the tie then
+/// goes down in f16. The odd bit remembers that something was cut off. Two spare bits suffice, and
+/// f32 has 13 more than f16.
 fn round_to_odd(x: f64) -> f32 {
     let near = x as f32;
     match f64::from(near).abs().partial_cmp(&x.abs()) {
@@ -237,7 +241,8 @@ fn first(values: impl Iterator<Item = f64>, unfit: impl Fn(f64) -> bool) -> Opti
 mod tests {
     use super::*;
 
-    /// Every finite number of a 16-bit format, its neighbour, their middle, and a hair to either side of the middle.
+    /// Every finite number of a 16-bit format, its neighbour, their middle, and a hair to either
+    /// side of the middle.
     fn check_narrowing(dtype: Dtype, widen: impl Fn(u16) -> f64, infinity: u16) {
         let round = |x: f64| match encode(&[x], dtype).as_deref() {
             Ok(&[low, high]) => u16::from_le_bytes([low, high]),

@@ -2,7 +2,7 @@ use secagg::Params;
 use secagg_kernels::Quantizer;
 use serde::Serialize;
 
-/// A modulus with its levels, and what they cost and give.
+/// A modulus with its levels, their bytes and their errors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Quantization {
     /// Bits of the modulus.

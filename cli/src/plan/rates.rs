@@ -1,4 +1,4 @@
-//! How fast this machine does what a server does.
+//! The speed of this machine at a server's work.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ const UPLOADS: usize = 1 << 26;
 const MASKS: usize = 16;
 const THRESHOLD: u32 = 256;
 
-/// What one core does in a second.
+/// Rates of one core, per second.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rates {
     /// Lanes of masks that are expanded and added, their key schedules included.

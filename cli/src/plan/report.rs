@@ -1,4 +1,4 @@
-//! What `secagg plan` says.
+//! The report of `secagg plan`.
 
 use secagg::Params;
 use secagg::plan::{Plan, bytes_per_client};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Quantization, Rates, Work};
 use crate::Machine;
 
-/// Parameters, and what a round with them costs.
+/// Parameters, and the cost of a round with them.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanReport {
     /// What must be borne.
@@ -32,9 +32,9 @@ pub struct PlanReport {
     pub alternatives: Vec<Quantization>,
     /// Bytes for one client, if nobody drops out.
     pub stages: Vec<StageBytes>,
-    /// What the server has to do.
+    /// The server's work.
     pub work: Vec<Work>,
-    /// What one core of this machine does in a second, as it was measured just now.
+    /// Rates of one core of this machine, as measured just now.
     pub rates: Rates,
     /// This machine.
     pub machine: Machine,
@@ -51,7 +51,8 @@ pub struct Assumptions {
     pub dropout: f64,
     /// Rounds of the whole training.
     pub rounds: u32,
-    /// In all rounds together, an update is exposed with a probability of at most 2 to the minus this.
+    /// In all rounds together, an update is exposed with a probability of at most 2 to the minus
+    /// this.
     pub security_bits: u32,
     /// The logarithm, to base 2, of the rings that the server may try in each round.
     pub search_bits: u32,
@@ -82,7 +83,7 @@ pub struct Graph {
     pub dropped_clients: u32,
 }
 
-/// What one client sends and receives in a stage.
+/// Bytes that one client sends and receives in a stage.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StageBytes {
     /// The stage's name.

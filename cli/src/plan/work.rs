@@ -1,4 +1,4 @@
-//! A server's work in a round: what there is to do, and how long it takes at measured rates.
+//! A server's work in a round: its parts, and their times at measured rates.
 
 use secagg::plan::Plan;
 use secagg::{Params, ThreatModel};
@@ -9,22 +9,22 @@ use super::Rates;
 /// One kind of work that a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Work {
-    /// What is done.
+    /// The kind of work.
     pub what: &'static str,
     /// How often, if all drop-outs happen after the secrets were shared, where they cost most.
     pub count: f64,
     /// How the count comes about: n clients, of which D drop out and S survive, with k neighbours
     /// each.
     pub formula: &'static str,
-    /// What it takes on one core, in seconds.
+    /// Seconds on one core.
     pub core_seconds: f64,
 }
 
 /// All that grows with clients or elements, but for moving bytes about.
 ///
-/// A dropped client shared masks with its surviving neighbours: k S / (n - 1) of its k neighbours, as
-/// drop-outs are independent of the graph. In a complete graph all secrets have the same holders, so
-/// one Lagrange basis serves them all.
+/// A dropped client shared masks with its surviving neighbours: k S / (n - 1) of its k neighbours,
+/// as drop-outs are independent of the graph. In a complete graph all secrets have the same
+/// holders, so one Lagrange basis serves them all.
 pub(super) fn of_server(plan: &Plan, params: &Params, rates: &Rates) -> Vec<Work> {
     let [n, k, t] = [plan.cohort_size(), plan.degree(), plan.threshold()].map(f64::from);
     let [dropped, survivors] = [plan.dropped(), plan.survivors()].map(f64::from);

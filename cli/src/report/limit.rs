@@ -1,4 +1,4 @@
-//! What masks cost at best on this machine.
+//! The least cost of masks on this machine.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,7 +10,8 @@ use super::Parameters;
 /// Some hundredths of a second of each core.
 const BYTES: u64 = 1 << 29;
 
-/// The rate of AES rounds of a core while all are at work; AES-128-CTR takes ten of them for each block of 16 bytes.
+/// The rate of AES rounds of a core while all are at work; AES-128-CTR takes ten of them for each
+/// block of 16 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// Bytes of keystream in a processor second.
@@ -27,7 +28,8 @@ impl Limit {
 
     /// Processor seconds for so many masks.
     pub(super) fn seconds(self, parameters: &Parameters, masks: usize) -> f64 {
-        // Two lanes beside those of the elements: the weight, and the count of clients that clipped.
+        // Two lanes beside those of the elements: the weight, and the count of clients that
+        // clipped.
         let lanes = masks as f64 * (parameters.dimension as f64 + 2.0);
         let lane_bytes = parameters.modulus_bits.div_ceil(8).next_power_of_two().max(2);
         lanes * f64::from(lane_bytes) / self.bytes_per_second

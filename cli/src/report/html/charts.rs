@@ -124,7 +124,7 @@ pub(super) fn bytes(stages: &[Stage]) -> Markup {
     }
 }
 
-/// What the server did, beside what the masks cost at best.
+/// The server's work, beside the least cost of the masks.
 pub(super) fn server(report: &Report, limit: Limit) -> Markup {
     let judging = |stage: &Stage| (format!("judging {}", stage.stage), stage.server_seconds);
     let mut work: Vec<_> = report.stages.iter().map(judging).collect();
