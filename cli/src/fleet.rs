@@ -37,8 +37,8 @@ pub trait Fleet: Sync {
         Vec::new()
     }
 
-    /// The clipping ranges of tensors, each once, where there are several.
-    fn clipping_ranges(&self) -> Vec<f64> {
+    /// Each tensor's elements in the mean, in the order of the mean; none where updates are no tensors.
+    fn segments(&self) -> Vec<Segment> {
         Vec::new()
     }
 
@@ -144,16 +144,6 @@ impl FileFleet {
         }
     }
 
-    /// Each tensor's elements in the mean, in the order of the mean.
-    pub fn segments(&self) -> Vec<Segment> {
-        let segment = |(spec, elements): (&TensorSpec, _)| Segment {
-            elements,
-            clipping_range: self.ranges.of(&spec.name),
-            dtype: Some(spec.dtype),
-        };
-        self.layout.ranges().map(segment).collect()
-    }
-
     /// Tensors that do not have the round's own range.
     fn scaled(&self) -> impl Iterator<Item = Segment> {
         let rest = self.ranges.rest();
@@ -224,11 +214,13 @@ impl Fleet for FileFleet {
         clipped::warning(self.layout.tensors(), &self.clipped).into_iter().collect()
     }
 
-    fn clipping_ranges(&self) -> Vec<f64> {
-        let mut ranges: Vec<_> = self.segments().iter().map(|it| it.clipping_range).collect();
-        ranges.sort_by(f64::total_cmp);
-        ranges.dedup();
-        if ranges.len() > 1 { ranges } else { Vec::new() }
+    fn segments(&self) -> Vec<Segment> {
+        let segment = |(spec, elements): (&TensorSpec, _)| Segment {
+            elements,
+            clipping_range: self.ranges.of(&spec.name),
+            dtype: Some(spec.dtype),
+        };
+        self.layout.ranges().map(segment).collect()
     }
 
     fn left_alone(&self) -> Vec<LeftAlone> {

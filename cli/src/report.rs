@@ -10,7 +10,7 @@ use reason::{flag, reason};
 use secagg::{Aggregate, Params, StageReport};
 use serde::Serialize;
 
-use crate::check::Check;
+use crate::check::{Check, Segment};
 use crate::fleet::{Fleet, LeftAlone};
 use crate::in_process::Exchange;
 use crate::process;
@@ -41,11 +41,11 @@ pub struct Report {
     pub false_shares: Vec<FalseShare>,
     /// Tensors that are not averaged.
     pub left_alone: Vec<LeftAlone>,
-    /// Where tensors have several clipping ranges: how far each element can be from the true mean.
-    pub bounds_by_range: Vec<RangeBound>,
+    /// For each dtype and clipping range: how far an element that is written can be from the true mean.
+    pub bounds: Vec<Bound>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
-    /// The largest possible distance of any element of the mean from the exact one.
+    /// The largest of these bounds.
     pub error_bound: Option<f64>,
     /// Survivors with an element beyond the clipping range.
     pub clipped_clients: Option<u64>,
@@ -82,9 +82,11 @@ pub struct Parameters {
     pub corrupted_neighbours: u32,
 }
 
-/// The error of elements of one clipping range, without that of rounding to their types.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct RangeBound {
+/// The error of elements of one dtype and clipping range.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bound {
+    /// What they are written as, which rounds them once more.
+    pub dtype: Option<String>,
     /// The range.
     pub clipping_range: f64,
     /// The largest error of such an element.
@@ -175,6 +177,8 @@ impl Report {
             Err(failure) => (None, Some(reason(fleet, params, &finished.traffic, failure))),
         };
         let stages = stages(fleet, finished);
+        let bounds = done.map_or(Vec::new(), |done| bounds(fleet, params, done));
+        let error_bound = bounds.iter().map(|it| it.error_bound).reduce(f64::max);
         let imprecise = done.and_then(|done| done.imprecise).map(|it| it.sentence(flag));
         let warnings =
             fleet.warnings().into_iter().chain(threshold_warning(params)).chain(imprecise);
@@ -191,13 +195,18 @@ impl Report {
             survivors: done.map_or(Vec::new(), |done| names(fleet, &done.survivors)),
             false_shares: done.map_or(Vec::new(), |done| false_shares(fleet, &done.false_shares)),
             left_alone: fleet.left_alone(),
-            bounds_by_range: done.map_or(Vec::new(), |done| bounds(fleet, params, done)),
+            bounds,
             total_weight: done.map(|done| done.total_weight),
-            error_bound: done.map(|done| done.error_bound),
+            error_bound,
             clipped_clients: done.map(|done| done.clipped),
             check,
             peak_memory_bytes: process::peak_memory(),
         }
+    }
+
+    /// The bounds, where there are several.
+    fn several_bounds(&self) -> &[Bound] {
+        if self.bounds.len() > 1 { &self.bounds } else { &[] }
     }
 
     /// Whether there is a mean, and it passed the check if there was one.
@@ -221,10 +230,29 @@ fn threshold_warning(params: &Params) -> Option<String> {
     })
 }
 
-fn bounds(fleet: &impl Fleet, params: &Params, done: &Aggregate<f64>) -> Vec<RangeBound> {
-    let whole = done.error_bound / params.quantizer().clipping_range();
-    let bound = |clipping_range| RangeBound { clipping_range, error_bound: whole * clipping_range };
-    fleet.clipping_ranges().into_iter().map(bound).collect()
+/// A bound for each dtype and range, in the order of the tensors.
+fn bounds(fleet: &impl Fleet, params: &Params, done: &Aggregate<f64>) -> Vec<Bound> {
+    let own = params.quantizer().clipping_range();
+    let mut segments = fleet.segments();
+    if segments.is_empty() {
+        segments = vec![Segment { elements: 0..done.mean.len(), clipping_range: own, dtype: None }];
+    }
+    let mut bounds = Vec::<Bound>::new();
+    for Segment { elements, clipping_range, dtype } in segments {
+        let times = clipping_range / own;
+        let largest = done.mean[elements].iter().map(|x| x.abs() * times).fold(0.0, f64::max);
+        let bound = done.error_bound * times;
+        let error_bound = bound + dtype.map_or(0.0, |dtype| dtype.rounding(largest + bound));
+        let dtype = dtype.map(|dtype| dtype.to_string());
+        let same = |it: &&mut Bound| {
+            it.dtype == dtype && it.clipping_range.total_cmp(&clipping_range).is_eq()
+        };
+        match bounds.iter_mut().find(same) {
+            Some(group) => group.error_bound = group.error_bound.max(error_bound),
+            None => bounds.push(Bound { dtype, clipping_range, error_bound }),
+        }
+    }
+    bounds
 }
 
 fn parameters(params: &Params) -> Parameters {

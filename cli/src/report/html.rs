@@ -36,7 +36,7 @@ impl Report {
         let Parameters { cohort_size, dimension, .. } = self.parameters;
         let headline =
             format!("{} of {cohort_size} clients, {dimension} parameters", self.survivors.len());
-        let bound = self.error_bound.filter(|_| self.bounds_by_range.is_empty());
+        let bound = self.error_bound.filter(|_| self.several_bounds().is_empty());
         let bound = bound.map(|bound| format!(", each element within {}", short(bound, 2)));
         headline + &bound.unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 
-use super::{Complaint, FalseShare, Parameters, RangeBound, Report, Stage, Unmask};
+use super::{Bound, Complaint, FalseShare, Parameters, Report, Stage, Unmask};
 use crate::check::{Check, Group};
 use crate::text::{columns, number, printable, short, table, wrap};
 
@@ -41,7 +41,7 @@ impl Report {
         let mut sentence = format!(
             "Mean of {survivors} of {clients} clients, with a total weight of {total_weight}"
         );
-        if self.bounds_by_range.is_empty() {
+        if self.bounds.len() == 1 {
             let _ = write!(sentence, ", each element within {}", short(error_bound, 2));
         }
         if let Some(clipped @ 1..) = self.clipped_clients {
@@ -71,9 +71,10 @@ impl Report {
             let _ = writeln!(text, "False: the share that {holder} revealed of {owner}'s secret.");
         }
         self.describe_left_alone(text);
-        for RangeBound { clipping_range, error_bound } in &self.bounds_by_range {
+        for Bound { dtype, clipping_range, error_bound } in self.several_bounds() {
             let (range, bound) = (number(*clipping_range), short(*error_bound, 2));
-            let _ = writeln!(text, "Clipped to ±{range}: each element within {bound}.");
+            let dtype = dtype.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "{dtype}, clipped to ±{range}: each element within {bound}.");
         }
         if let Some(unmask) = self.unmask {
             let _ = writeln!(text, "{}", unmask.sentence());

@@ -2,14 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::super::{RangeBound, Report};
+use super::super::{Bound, Report};
 use crate::check::Group;
 use crate::fleet::LeftAlone;
 use crate::text::{number, printable, short};
 
 /// The bound of each range, and the tensors that are not averaged, where there are any.
 pub(super) fn tables(report: &Report) -> Markup {
-    let bound = |it: &RangeBound| [range(it.clipping_range), short(it.error_bound, 2)];
+    let bound = |it: &Bound| {
+        let dtype = it.dtype.clone().unwrap_or_default();
+        [dtype, range(it.clipping_range), short(it.error_bound, 2)]
+    };
     let left_alone = |it: &LeftAlone| {
         let origin = if it.differs {
             "as in the first file, since others differ"
@@ -19,7 +22,7 @@ pub(super) fn tables(report: &Report) -> Markup {
         [printable(&it.tensor).into_owned(), origin.into()]
     };
     html! {
-        (table(["Clipped to", "Each element within"], report.bounds_by_range.iter().map(bound)))
+        (table(["Dtype", "Clipped to", "Each element within"], report.several_bounds().iter().map(bound)))
         (table(["Not averaged", ""], report.left_alone.iter().map(left_alone)))
     }
 }
