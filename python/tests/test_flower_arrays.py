@@ -317,6 +317,36 @@ def test_what_is_not_finite_is_named_and_no_range_is_advised(caplog):
     assert "not finite, in metric 'loss'" in grid.last_round.failures[101]
 
 
+@pytest.mark.parametrize("how", ["messages", "legacy"])
+def test_arrays_that_are_no_more_than_error_are_named(how, caplog):
+    model = {
+        "0": np.full(200, 0.01, "f4"), "1": np.full(4, 391), "2": np.ones(4, bool), "3": np.zeros(4, "f4"),
+        "4": np.ones(4, "f4"), "5": np.zeros((0, 2), "f4"),
+    }  # fmt: skip
+    clipping_range = {"0": 1e4, "1": 1e8, "2": 1e8, "3": 1e8, "*": 8.0}
+    with caplog.at_level(logging.WARNING, "flwr"):
+        if how == "messages":
+            run(model, clipping_range=clipping_range, quantization_range=2**22)
+        else:
+            run_legacy(list(model.values()), clipping_range=clipping_range)
+    (line,) = [record.getMessage() for record in caplog.records if "imprecise in some" in record.getMessage()]
+    assert "'0' may be off by 0." in line and "largest element is 0.0" in line
+    assert "'1' holds integers, which may be off by" in line and "'2' holds bools, which may be off by" in line
+    assert not any(name in line for name in ("'3'", "'4'", "'5'"))
+    for remedy in ("clipping_range of their own", "lower max_weight", "raise modulus_range", "skip"):
+        assert remedy in line
+
+
+def test_a_warning_names_few_of_many_arrays_and_precise_ones_none(caplog):
+    model = {f"w{k}": np.full(50, 0.01, "f4") for k in range(9)}
+    run(model, clipping_range={"w*": 1e4}, quantization_range=2**22)
+    assert "'w4' may be off" in caplog.text and "'w5' may be off" not in caplog.text
+    assert "; and 4 arrays more" in caplog.text
+    caplog.clear()
+    run({"w": np.full(50, 0.5, "f4"), "n": np.full(2, 7), "b": np.ones(2, bool)})
+    assert "imprecise" not in caplog.text
+
+
 # --- Several records ---------------------------------------------------------------------------------
 
 

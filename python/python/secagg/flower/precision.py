@@ -8,10 +8,51 @@ from math import floor, log10
 
 from secagg import Imprecise, Params
 
+from .layout import Layout, Numbers, Part
 from .settings import Settings
 
 OF_CLIPPING_RANGE = 0.01
 """The part of the clipping range from which on a bound is worth a warning."""
+
+HALFWAY_TO_TIE = 0.25
+"""The error from which on an integer, rounded, may be another one."""
+
+MOST_NAMED = 5
+"""Arrays that one warning names."""
+
+
+def of_arrays(layout: Layout, mean: Numbers, clipping_range: float, error_bound: float) -> str:
+    """A warning of the arrays that are no more than error, and of integers that may not be those of
+    the mean; empty where there are none.
+
+    `mean` is the vector, and `error_bound` that of its elements. For an array with a range of its
+    own it is as many times more or less as that range is wider or narrower.
+    """
+    found = []
+    for part, place in layout.places():
+        if not part.size:
+            continue
+        scale, lanes = (part.bound or clipping_range) / clipping_range, mean[place]
+        largest = max(float(lanes.max()), -float(lanes.min())) * scale
+        if words := _of_array(part, error_bound * scale, largest):
+            found.append(f"{layout.label(part)} {words}")
+    if not found:
+        return ""
+    more = f"; and {len(found) - MOST_NAMED} arrays more" if len(found) > MOST_NAMED else ""
+    return (
+        f"the mean is imprecise in some arrays: {'; '.join(found[:MOST_NAMED])}{more}. Give them a "
+        "clipping_range of their own that is nearer to their values, lower max_weight, raise modulus_range "
+        'with quantization_range="auto", or name them in skip'
+    )
+
+
+def _of_array(part: Part, error: float, largest: float) -> str:
+    """Words on one array; none if it is precise enough, or floats that are all zero."""
+    if part.dtype.kind in "iub" and error >= HALFWAY_TO_TIE:
+        return f"holds {'bools' if part.dtype.kind == 'b' else 'integers'}, which may be off by {error:.2g}"
+    if not 0 < largest <= error:
+        return ""
+    return f"may be off by {error:.2g}, and its largest element is {largest:.2g}"
 
 
 def advice(found: Imprecise, settings: Settings, params: Params, clipped: int = 0) -> str:

@@ -26,7 +26,7 @@ from ._flwr import Grid
 from ._records import LOG, of_kind, unwrap, wrap
 from .errors import AllTooHeavy, BadArrays, RoundFailed, TooHeavy, power_of_two_above
 from .layout import hash_of
-from .precision import advice
+from .precision import advice, of_arrays
 from .report import StageReport
 from .settings import Settings
 from .strategies import NORM_BIT
@@ -364,6 +364,8 @@ class Round:
         )  # fmt: skip
         if result.warning is not None:
             LOG.log(WARNING, "%s", self._advice(result.warning))
+        if words := of_arrays(self.layout, result.mean, self.server.params.clipping_range, result.error_bound):
+            LOG.log(WARNING, "%s", words)
         if result.clipped:
             LOG.log(
                 WARNING, "%d of %d clients clipped: raise clipping_range, for the arrays that their logs name",
