@@ -150,11 +150,16 @@ impl FileFleet {
         self.segments().into_iter().filter(move |it| it.clipping_range.total_cmp(&rest).is_ne())
     }
 
-    /// Brings a mean of scaled updates back into its tensors' ranges.
+    /// Brings a mean of scaled updates back into its tensors' ranges, and into those of their
+    /// types, which only the error of the sum can have left.
     pub fn restore(&self, mean: &mut [f64]) {
         let rest = self.ranges.rest();
         for Segment { elements, clipping_range: own, .. } in self.scaled() {
             mean[elements].iter_mut().for_each(|x| *x = (*x / rest * own).clamp(-own, own));
+        }
+        for (spec, elements) in self.layout.ranges() {
+            let largest = spec.dtype.largest();
+            mean[elements].iter_mut().for_each(|x| *x = x.clamp(-largest, largest));
         }
     }
 

@@ -363,3 +363,26 @@ fn the_check_measures_the_file_and_says_what_rounding_adds() -> Outcome {
     }
     Ok(())
 }
+
+/// The error of the sum reaches past the largest number that a file may hold, in every type that ends before the range.
+#[test]
+fn a_mean_at_the_end_of_its_type_is_held_within_it() -> Outcome {
+    let cases = [
+        (Dtype::F16, 65_504.0, "7e4"),
+        (Dtype::Bf16, half::bf16::MAX.to_f64(), "1e39"),
+        (Dtype::F32, f64::from(f32::MAX), "1e39"),
+        (Dtype::I64, 9_007_199_254_740_991.0, "1e16"),
+        (Dtype::U64, 9_007_199_254_740_991.0, "1e16"),
+    ];
+    for (dtype, end, range) in cases {
+        let low = if dtype == Dtype::U64 { 0.0 } else { -end };
+        let row: &[f64] = &[[end; 50], [low; 50]].concat();
+        let clients = Clients::made("safetensors", &[("a", dtype)], &[row; 4])?;
+        let out = clients.out("mean.safetensors");
+        let levels = ["--quantization-range", "1000", "--max-weight", "1", "--check"];
+        clients.done(&out, &[&levels[..], &["--clipping-range", range]].concat());
+        let mean = mean_of(&out)?;
+        assert_eq!(mean.iter().copied().fold(0.0, f64::max), end, "{dtype}");
+    }
+    Ok(())
+}

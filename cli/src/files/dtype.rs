@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Every integer below this has an f64 of its own.
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
@@ -88,6 +91,18 @@ impl Dtype {
     /// Whether an f32 holds all its values.
     pub const fn fits_f32(self) -> bool {
         self.bytes() < 4 || matches!(self, Self::F32)
+    }
+
+    /// The largest magnitude that a float of this dtype, or an integer of any, may have in an
+    /// update.
+    pub fn largest(self) -> f64 {
+        match self {
+            Self::F16 => half::f16::MAX.to_f64(),
+            Self::Bf16 => half::bf16::MAX.to_f64(),
+            Self::F32 => f32::MAX.into(),
+            Self::F64 => f64::MAX,
+            _ => EXACT - 1.0,
+        }
     }
 
     /// How far the nearest of its values can be from a number of at most this magnitude.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
+use super::dtype::EXACT;
 use super::{Dtype, Layout};
 
 /// The values of an update: f32 if that holds all its dtypes exactly, else f64.
@@ -15,9 +16,6 @@ pub enum Values {
     /// Some tensor is.
     F64(Vec<f64>),
 }
-
-/// Every integer below this has an f64 of its own.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Values {
     /// No values yet, of the kind that the layout needs.
@@ -140,8 +138,7 @@ impl Values {
 /// The little-endian bytes of `values` in `dtype`, rounded to the nearest, ties to even. A bool is
 /// true from one half on.
 ///
-/// A mean of integers leaves their range only by the error of the sum, so that it is put back to
-/// the nearest.
+/// An integer outside of the dtype's range is put back to the nearest.
 ///
 /// # Errors
 ///
