@@ -11,6 +11,7 @@ from flwr.common import ndarrays_to_parameters
 from flwr.server import strategy as legacy
 from flwr.server.workflow import DefaultWorkflow
 from flwr.serverapp import strategy
+from secagg import Misuse
 from secagg.flower import BadArrays, SecAggGrid, SecAggPlusWorkflow, secagg_mod
 
 NODES = 4
@@ -262,6 +263,26 @@ def test_metrics_keep_their_bounds_beside_ranges_of_arrays():
     result = strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record({"w": np.full(2, 50.0)}), num_rounds=1)
     assert result.train_metrics_clientapp[1] == {"loss": pytest.approx(3.0, abs=1e-3)}
     np.testing.assert_allclose(result.arrays["w"].numpy(), 50, atol=100 * ERROR)
+
+
+@pytest.mark.parametrize("clipping_range", [3e38, 2e38, 1e100])
+def test_a_range_that_the_mean_could_not_hold_is_refused_before_anyone_trains(clipping_range):
+    clients = Fleet([message_app(same, [secagg_mod]) for _ in range(NODES)])
+    grid = SecAggGrid(clients, 2, clipping_range=clipping_range)
+    with pytest.raises(Misuse, match=r"clipping_range=.e\+.* 1.7e\+38 at most, or send arrays of float64"):
+        strategy.FedAvg(**QUIET).start(grid=grid, initial_arrays=record({"w": np.zeros(2, "f4")}), num_rounds=1)
+    assert not clients.sent
+
+
+@pytest.mark.parametrize(("bound", "clipping_range"), [(1e-300, 1e20), (1e300, 1e-10), (1e-11, 1e8), (1e19, 1.0)])
+def test_a_metric_whose_bound_is_too_far_from_the_range_is_refused_at_once(bound, clipping_range):
+    for make in (
+        lambda **more: SecAggGrid(Fleet([]), **more),
+        lambda metrics, **more: SecAggGrid(Fleet([]), evaluate_metrics=metrics, **more),
+        lambda **more: SecAggPlusWorkflow(1.0, 0.6, **more),
+    ):
+        with pytest.raises(ValueError, match="bound of metric 'loss' is .* more than 1e\\+18 times another"):
+            make(metrics={"loss": bound}, clipping_range=clipping_range)
 
 
 def test_a_client_is_told_what_was_clipped_and_which_range_holds_it(caplog):

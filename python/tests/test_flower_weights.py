@@ -104,3 +104,21 @@ def test_a_weight_that_no_round_takes_has_a_reason_and_no_number():
 def test_the_advised_power_of_two_is_the_least_that_is_no_less():
     for weight, power in [(1, 1), (3, 4), (2**53 + 2, 2**54), (2.0**1023, 2.0**1023), (1.7e308, np.inf), (0.3, 0.5), (5e-324, 5e-324)]:
         assert power_of_two_above(weight) == power
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-9])
+def test_weights_that_make_no_sum_are_told_below_what_they_are_lost(weight):
+    _, grid = start(fleet([moved_by(1, weight)] * 3))
+    assert "far below max_weight=1000, beside which weights below" in grid.rounds[0].error
+    assert "lower max_weight to the largest weight that a client has" in grid.rounds[0].error
+
+
+@pytest.mark.parametrize("modulus_range", [2**12, 2**16, 2**32])
+@pytest.mark.parametrize("max_weight", [1000, 7.3])
+def test_weights_of_just_max_weight_are_not_said_to_be_above_it(max_weight, modulus_range, caplog):
+    for levels in (7, 100, 256):
+        start(
+            fleet([moved_by(1, max_weight)] * 5),
+            quantization_range=levels, modulus_range=modulus_range, max_weight=max_weight,
+        )  # fmt: skip
+    assert "weights are" not in caplog.text

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from logging import INFO, WARNING
 from math import ceil
 
+import numpy as np
 from flwr.app import ArrayRecord, Message, RecordDict
 
 from secagg import (
@@ -201,7 +202,8 @@ class Round:
         except Imprecise as noise:
             raise RoundFailed(f"secure aggregation failed: {self._advice(noise)}", self.failures) from noise
         except Abort as abort:
-            raise RoundFailed(f"secure aggregation failed: {abort}", self.failures) from abort
+            why = self._of_weights() if abort.rule == "ZeroTotalWeight" else str(abort)
+            raise RoundFailed(f"secure aggregation failed: {why}", self.failures) from abort
         self.false_shares = result.false_shares
         self.error_bound, self.clipped = result.error_bound, result.clipped
         dimension, bound = self.layout.dimension, self.server.params.clipping_range
@@ -241,6 +243,13 @@ class Round:
     # --- One stage over a grid ---------------------------------------------------------------------
 
     def _open(self, dimension: int) -> Server | RoundFailed:
+        dtype = self.layout.vector_dtype(len(self.metrics))
+        most = float(np.finfo(dtype).max) / 2
+        if self.settings.clipping_range > most:
+            raise Misuse(
+                f"clipping_range={self.settings.clipping_range:g} is more than a mean in {dtype} can have: set it to "
+                f"{most:.2g} at most, or send arrays of float64"
+            )
         try:
             params = self.settings.params(len(self.nodes), dimension)
         except Misuse as error:
@@ -350,9 +359,22 @@ class Round:
     def _advice(self, found: Imprecise) -> str:
         return advice(found, self.settings, self.server.params, self.clipped or 0)
 
+    @property
+    def _weight_unit(self) -> float:
+        """What a weight is rounded to, up or down: 1/s of docs/protocol.md, or a little more."""
+        params = self.server.params
+        return params.max_weight / (params.quantization_range - 2)
+
+    def _of_weights(self) -> str:
+        """What to change where the weights make no sum."""
+        return (
+            f"the clients' weights are all zero, or far below max_weight={self.settings.max_weight:g}, beside which weights "
+            f"below {self._weight_unit:.2g} may be lost: lower max_weight to the largest weight that a client has"
+        )
+
     def _log(self, result: Aggregate) -> None:
         mean, asked = result.total_weight / len(result.survivors), self.settings.max_weight
-        if mean > asked and not self.uniform_weights:
+        if mean > asked + self._weight_unit and not self.uniform_weights:
             LOG.log(
                 WARNING, "the clients' weights are %g on average, above max_weight=%g. They are right in the mean, as there is "
                 "room for weights up to %g; say max_weight=%g to keep it so in larger cohorts",

@@ -17,7 +17,7 @@ from flwr.app import ArrayRecord, RecordDict
 from ._records import of_kind
 from .errors import NotAgreed
 from .layout import Layout
-from .ranges import Ranges
+from .ranges import FURTHEST, Ranges
 
 NUM_EXAMPLES = "num-examples"
 """The metric that Flower's strategies weight by, unless told otherwise."""
@@ -93,12 +93,12 @@ class Terms:
 
 
 def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict[str, float]:
-    """Metrics with their bounds; those that are given without one get `default`.
+    """Metrics with their bounds; those that are given without one get `default`, the clipping range.
 
     Raises
     ------
     ValueError
-        For a bound that is not a positive number.
+        For a bound that is not a positive number, or too far from the clipping range.
     """
     if isinstance(metrics, str):
         raise TypeError(f"metrics are a mapping or a list of names, not the string {metrics!r}")
@@ -109,4 +109,9 @@ def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict
             raise TypeError(f"the bound of metric {name!r} must be a number, not {bound!r}")
         if not (isfinite(bound) and bound > 0):
             raise ValueError(f"the bound of metric {name!r} must be above zero, not {bound}")
+        if not 1 / FURTHEST <= bound / default <= FURTHEST:
+            raise ValueError(
+                f"the bound of metric {name!r} is {bound:g}, more than {FURTHEST:g} times another than `clipping_range`, "
+                f"{default:g}: one round cannot hold both"
+            )
     return {name: float(bound) for name, bound in metrics.items()}
