@@ -1,7 +1,7 @@
 //! Elements outside of their clipping ranges, and ranges that would hold them.
 
 use crate::files::TensorSpec;
-use crate::ranges::{LIMITS, rounded_up};
+use crate::ranges::{LIMITS, option, rounded_up};
 use crate::text::number;
 
 /// How many tensors a warning names.
@@ -32,9 +32,7 @@ pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<Str
     let what = |(spec, it): &(&TensorSpec, &Clipped)| {
         format!("{} of {:?} (up to {})", it.elements, spec.name, number(it.largest))
     };
-    let hold = |(spec, it): &(&TensorSpec, &Clipped)| {
-        Some(format!("--clipping-range '{}={}'", spec.name, range(it.largest)?))
-    };
+    let hold = |(spec, it): &(&TensorSpec, &Clipped)| Some(option(&spec.name, &range(it.largest)?));
     let shown = &each[..each.len().min(SHOWN)];
     let what: Vec<_> = shown.iter().map(what).collect();
     let hold: Vec<_> = shown.iter().filter_map(hold).collect();

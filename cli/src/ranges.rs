@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::error::CommandError;
 use crate::files::{Layout, Pattern};
+use crate::text::quoted;
 
 /// The range where none is given.
 const DEFAULT: f64 = 8.0;
@@ -90,6 +91,11 @@ pub(crate) fn check_unnamed(args: &[RangeArg]) -> Result<(), CommandError> {
     let named = args.iter().find_map(|it| it.pattern.as_ref());
     let refused = |it: &Pattern| Err(CommandError::NamedRange { name: it.as_str().into() });
     named.map_or_else(|| Ranges::new(args).map(drop), refused)
+}
+
+/// The option that gives a tensor a range of its own, for a shell.
+pub(crate) fn option(tensor: &str, range: &str) -> String {
+    format!("--clipping-range={}", quoted(&format!("{}={range}", Pattern::naming(tensor))))
 }
 
 /// The smallest number of two digits that is at least this one: a range to advise.

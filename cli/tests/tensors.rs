@@ -314,7 +314,7 @@ fn clipping_names_the_tensors_and_a_range_that_holds_them() -> Outcome {
         "6 elements are clipped: 3 of",
         "bn.count",
         "(up to 391)",
-        "--clipping-range 'bn.count=400' --clipping-range 'weight=9.7'",
+        "--clipping-range='bn.count=400' --clipping-range='weight=9.7'",
         "or --clipping-range 400 for all",
     ] {
         assert!(warnings.contains(part), "{part}: {warnings}");
@@ -384,5 +384,26 @@ fn a_mean_at_the_end_of_its_type_is_held_within_it() -> Outcome {
         let mean = mean_of(&out)?;
         assert_eq!(mean.iter().copied().fold(0.0, f64::max), end, "{dtype}");
     }
+    Ok(())
+}
+
+/// Pasted into a shell, the advice holds every name: of quotes, dashes, globs, equals signs, lines.
+#[test]
+fn the_advice_for_clipped_elements_can_be_pasted() -> Outcome {
+    let names = ["-it's $HOME", "a[0]*", "\"b=\"", "c\nd", ""];
+    let tensors = names.map(|name| (name, Dtype::F32));
+    let row: &[f64] = &[9.0, 10.0, 11.0, 12.0, 13.0];
+    let clients = Clients::made("safetensors", &tensors, &[row; 3])?;
+    let out = clients.out("mean.safetensors");
+    let report = clients.done(&out, &[]);
+    let warnings = report["warnings"].as_array().expect("a list");
+    let clipped = warnings.iter().filter_map(Value::as_str).find(|it| it.contains("clipped"));
+    let (_, advice) = clipped.and_then(|it| it.split_once("give ")).expect("advice");
+    let (advice, _) = advice.rsplit_once(", or ").expect("two ways");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec \"$@\" {advice}"), "sh", env!("CARGO_BIN_EXE_secagg")]);
+    shell.arg("round").args(&clients.paths).arg("--out").arg(&out);
+    let (report, code) = self::report(&mut shell);
+    assert_eq!((code, report["clipped_clients"].as_u64()), (0, Some(0)), "{report}");
     Ok(())
 }

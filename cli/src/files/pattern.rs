@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use glob::Pattern as Glob;
 
+use crate::text::is_obeyed;
+
 /// A tensor's name, or a pattern of names: `*` stands for anything, `?` for one character, `[ab]`
 /// for one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,12 @@ impl Pattern {
     /// Whether it stands for this name. A name always stands for itself.
     pub fn matches(&self, name: &str) -> bool {
         self.0.as_str() == name || self.0.matches(name)
+    }
+
+    /// The text of a pattern for this name, which can be typed: `*`, `?` and brackets stand for
+    /// themselves, and `?` for each character that a terminal obeys.
+    pub(crate) fn naming(name: &str) -> String {
+        Glob::escape(name).replace(is_obeyed, "?")
     }
 
     /// The pattern as it was given.
@@ -64,5 +72,15 @@ mod tests {
         assert_eq!(matches("w[0]", "w[0]"), Ok(true));
         assert_eq!(matches("w?", "w12"), Ok(false));
         assert!(matches("[", "[").is_err());
+    }
+
+    #[test]
+    fn the_pattern_of_a_name_matches_it_and_not_what_it_would_match_as_a_pattern() {
+        for (name, other) in [("w[0]", "w0"), ("*", "a"), ("[", "("), ("a?]", "ab]"), ("é'", "e")]
+        {
+            let pattern: Pattern = Pattern::naming(name).parse().unwrap();
+            assert!(pattern.matches(name) && !pattern.matches(other), "{pattern:?}");
+        }
+        assert_eq!(Pattern::naming("a\n*"), "a?[*]");
     }
 }
