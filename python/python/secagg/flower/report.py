@@ -46,7 +46,8 @@ class RoundReport:
     nodes : list of int
         All nodes of the round.
     failures : dict of int to str
-        By node, what it did not answer and why; and a node whose secret could not be recovered, since it or holders of its shares lied.
+        By node, what it did not answer and why; and a node whose secret could not be recovered,
+        since it or holders of its shares lied.
     stages : list of StageReport
         Seconds and bytes of each stage.
     survivors : list of int

@@ -95,8 +95,8 @@ class Round:
     has_arrays: bool = True
     min_answers: int | float = 1.0
     failures: dict[int, str] = field(default_factory=dict)
-    """By node, what it did not answer and why. Where a lie has ended the round, the node whose secret could not be recovered: it
-    has lied, or holders of its shares have."""
+    """By node, what it did not answer and why. Where a lie has ended the round, the node whose
+    secret could not be recovered: it has lied, or holders of its shares have."""
     false_shares: list[tuple[int, int]] = field(default_factory=list)
     """(holder, owner) of shares that were found false and left out. The mean is right all the
     same."""
@@ -398,10 +398,14 @@ class Round:
 
 
 def _suspicion(abort: Abort) -> str:
-    """Who may have lied, where a lie has ended the round: it cannot be told (docs/protocol.md, section 13)."""
+    """Who may have lied, where a lie has ended the round; docs/protocol.md, section 13, has why it
+    cannot be told."""
     if abort.rule != "FalseShares":
         return ""
-    return f". Either node {abort.client} lied, or some of the nodes that hold shares of its secret did: which of them is not known"
+    return (
+        f". Either node {abort.client} lied, or some of the nodes that hold shares of its secret did: "
+        "which of them is not known"
+    )
 
 
 def _arrays_of(content: RecordDict) -> tuple[tuple[str, str, str, int], ...]:

@@ -93,7 +93,8 @@ class Terms:
 
 
 def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict[str, float]:
-    """Metrics with their bounds; those that are given without one get `default`, the clipping range.
+    """Metrics with their bounds; those that are given without one get `default`, the clipping
+    range.
 
     Raises
     ------
