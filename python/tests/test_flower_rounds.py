@@ -214,6 +214,7 @@ def test_an_owner_whose_holders_lied_is_a_suspect_and_no_more():
     assert mean is None and len(grid.last_round.failures) == 1
     ((suspect, reason),) = grid.last_round.failures.items()
     assert suspect not in (104, 105)
+    assert "Nodes said" not in grid.rounds[0].error
     for words in [reason, grid.rounds[0].error, *(reply.error.reason for reply in replies)]:
         assert f"Either node {suspect} lied, or some of the nodes that hold shares" in words
 

@@ -170,9 +170,10 @@ class Round:
         try:
             self.server.close()
         except Abort as abort:
-            if abort.client is not None:
+            why = self._why(abort, report)
+            if abort.client is not None:  # No node has said this, so it comes after `_why`.
                 self.failures[abort.client] = f"{abort}{_suspicion(abort)}"
-            raise RoundFailed(self._why(abort, report), self.failures) from abort
+            raise RoundFailed(why, self.failures) from abort
         finally:
             report.seconds = time.monotonic() - started
             LOG.log(INFO, "secure aggregation: %s", report)
