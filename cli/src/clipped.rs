@@ -1,7 +1,7 @@
 //! Elements outside of their clipping ranges, and ranges that would hold them.
 
 use crate::files::TensorSpec;
-use crate::ranges::{LIMITS, option, rounded_up};
+use crate::ranges::{advised, option};
 use crate::text::number;
 
 /// How many tensors a warning names.
@@ -11,12 +11,12 @@ const SHOWN: usize = 5;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clipped {
     elements: usize,
-    /// The magnitude of the largest.
-    largest: f64,
+    /// The magnitude of the tensor's largest element, inside or outside.
+    pub(crate) largest: f64,
 }
 
 impl Clipped {
-    /// Counts more of them, with the magnitude of the largest.
+    /// Counts more of them, with the magnitude of the tensor's largest element.
     pub(crate) fn add(&mut self, (elements, largest): (usize, f64)) {
         self.elements += elements;
         self.largest = self.largest.max(largest);
@@ -32,7 +32,8 @@ pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<Str
     let what = |(spec, it): &(&TensorSpec, &Clipped)| {
         format!("{} of {:?} (up to {})", it.elements, spec.name, number(it.largest))
     };
-    let hold = |(spec, it): &(&TensorSpec, &Clipped)| Some(option(&spec.name, &range(it.largest)?));
+    let hold =
+        |(spec, it): &(&TensorSpec, &Clipped)| Some(option(&spec.name, advised(it.largest)?));
     let shown = &each[..each.len().min(SHOWN)];
     let what: Vec<_> = shown.iter().map(what).collect();
     let hold: Vec<_> = shown.iter().filter_map(hold).collect();
@@ -40,7 +41,7 @@ pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<Str
         0 => String::new(),
         more => format!(" and of {more} more tensors"),
     };
-    let all = range(largest).map(|range| format!("--clipping-range {range} for all"));
+    let all = advised(largest).map(|range| format!("--clipping-range {} for all", number(range)));
     let each = (!hold.is_empty()).then(|| hold.join(" "));
     let remedies: Vec<_> = each.into_iter().chain(all).collect();
     let remedies = match &remedies[..] {
@@ -49,10 +50,4 @@ pub(crate) fn warning(tensors: &[TensorSpec], clipped: &[Clipped]) -> Option<Str
     };
     let what = what.join(", ");
     Some(format!("{elements} elements are clipped: {what}{more}. {remedies}"))
-}
-
-/// A range to advise, if there is one.
-fn range(largest: f64) -> Option<String> {
-    let range = rounded_up(largest);
-    LIMITS.contains(&range).then(|| number(range))
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use secagg::ClientId;
+use secagg::{ClientId, Params};
 use serde::Serialize;
 
 use crate::check::Segment;
 use crate::clipped::{self, Clipped};
 use crate::files::{self, FileError, Layout, Pattern, Skip, TensorSpec, Values};
+use crate::noise;
 use crate::outputs;
 use crate::ranges::Ranges;
 
@@ -161,6 +162,19 @@ impl FileFleet {
             let largest = spec.dtype.largest();
             mean[elements].iter_mut().for_each(|x| *x = x.clamp(-largest, largest));
         }
+    }
+
+    /// A warning of tensors whose mean may be noise.
+    pub(crate) fn noise(&self, params: &Params, error_bound: f64, mean: &Values) -> Option<String> {
+        let each = self.layout.ranges().zip(&self.clipped);
+        let tensors = each.map(|((spec, elements), clipped)| noise::Tensor {
+            spec,
+            clipping_range: self.ranges.of(&spec.name),
+            largest: clipped.largest,
+            largest_of_mean: mean.beyond(elements, 0.0).1,
+        });
+        let tensors: Vec<_> = tensors.collect();
+        noise::warning(&tensors, params, error_bound, self.largest_weight())
     }
 
     /// Multiplies each tensor by the round's range over its own.

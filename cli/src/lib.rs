@@ -15,6 +15,7 @@ pub mod fleet;
 mod identities;
 pub mod in_process;
 mod memory;
+mod noise;
 mod outputs;
 mod part;
 mod parts;

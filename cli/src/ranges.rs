@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::error::CommandError;
 use crate::files::{Layout, Pattern};
-use crate::text::quoted;
+use crate::text::{number, quoted};
 
 /// The range where none is given.
 const DEFAULT: f64 = 8.0;
@@ -94,12 +94,20 @@ pub(crate) fn check_unnamed(args: &[RangeArg]) -> Result<(), CommandError> {
 }
 
 /// The option that gives a tensor a range of its own, for a shell.
-pub(crate) fn option(tensor: &str, range: &str) -> String {
-    format!("--clipping-range={}", quoted(&format!("{}={range}", Pattern::naming(tensor))))
+pub(crate) fn option(tensor: &str, range: f64) -> String {
+    format!(
+        "--clipping-range={}",
+        quoted(&format!("{}={}", Pattern::naming(tensor), number(range)))
+    )
+}
+
+/// The range to advise for elements up to this one, if there is one.
+pub(crate) fn advised(largest: f64) -> Option<f64> {
+    Some(rounded_up(largest)).filter(|range| LIMITS.contains(range))
 }
 
 /// The smallest number of two digits that is at least this one: a range to advise.
-pub(crate) fn rounded_up(number: f64) -> f64 {
+fn rounded_up(number: f64) -> f64 {
     let exact = format!("{number:.1e}").parse().unwrap_or(number);
     if exact >= number {
         return exact;

@@ -199,6 +199,9 @@ impl RoundArgs {
             _ => None,
         };
         let mut report = Report::new(fleet, params, finished, checked);
+        if let (Ok(aggregate), Some(mean)) = (&finished.outcome, mean) {
+            report.warnings.extend(fleet.noise(params, aggregate.error_bound, mean));
+        }
         report.warnings.extend(weight_warning(fleet.largest_weight(), params));
         self.run.write_report(&report)?;
         Ok(report)

@@ -407,3 +407,37 @@ fn the_advice_for_clipped_elements_can_be_pasted() -> Outcome {
     assert_eq!((code, report["clipped_clients"].as_u64()), (0, Some(0)), "{report}");
     Ok(())
 }
+
+/// A large tensor beside them hides them from the bound's 10 % rule, which looks at the whole mean.
+#[test]
+fn tensors_that_are_noise_are_named_with_what_makes_them_precise() -> Outcome {
+    let tensors = ["bn.count", "bn.running_var", "bn.zeros", "weight"];
+    let tensors = tensors.map(|it| (it, if it == "bn.count" { Dtype::I64 } else { Dtype::F32 }));
+    let row: &[f64] = &[&[391.0; 20][..], &[0.01; 20], &[0.0; 20], &[5.0; 20]].concat();
+    let clients = Clients::made("safetensors", &tensors, &[row; 4])?;
+    let (out, table) = (clients.out("mean.safetensors"), clients.out("weights.csv"));
+    fs::write(&table, "client,weight\nc0,1\nc1,1\nc2,1\nc3,1\n")?;
+    let table = table.display().to_string();
+    let levels = ["--weights", &table, "--max-weight", "1000", "--quantization-range", "4194304"];
+    let ranges = ["--clipping-range", "*.running_var=1e4", "--clipping-range", "bn.count=1e4"];
+    let said = |args: &[&str]| {
+        let report = clients.done(&out, &[args, &levels, &ranges].concat());
+        report["warnings"].to_string()
+    };
+    let warning = said(&[]);
+    for part in [
+        "the mean may be off, integers in",
+        "elements of",
+        "bn.running_var",
+        "--clipping-range='bn.running_var=0.01'",
+        "lower --max-weight to 1;",
+        "--modulus-range",
+        "--skip",
+    ] {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+    assert!(!warning.contains("bn.zeros") && !warning.contains(r#""weight\""#), "{warning}");
+    let mended = said(&["--clipping-range=bn.running_var=0.01", "--clipping-range=bn.count=400"]);
+    assert!(!mended.contains("running_var"), "{mended}");
+    Ok(())
+}

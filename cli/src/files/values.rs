@@ -52,7 +52,7 @@ impl Values {
     }
 
     /// How many of these elements lie outside of plus or minus `limit`, and the magnitude of the
-    /// largest.
+    /// largest element, outside or not.
     pub fn beyond(&self, elements: Range<usize>, limit: f64) -> (usize, f64) {
         match self {
             Self::F32(v) => beyond(v[elements].iter().map(|&x| f64::from(x)), limit),
@@ -226,8 +226,9 @@ fn column_major(mut flat: usize, shape: &[usize], elements: usize) -> usize {
 }
 
 fn beyond(values: impl Iterator<Item = f64>, limit: f64) -> (usize, f64) {
-    let outside = values.map(f64::abs).filter(|&x| x > limit);
-    outside.fold((0, 0.0), |(count, largest), x| (count + 1, x.max(largest)))
+    let magnitudes = values.map(f64::abs);
+    magnitudes
+        .fold((0, 0.0), |(count, largest), x| (count + usize::from(x > limit), x.max(largest)))
 }
 
 fn first(values: impl Iterator<Item = f64>, unfit: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
