@@ -11,6 +11,9 @@ from secagg import Imprecise, Params
 from .layout import Layout, Numbers, Part
 from .settings import Settings
 
+MARGIN = 0.5
+"""The part of the limit that a remedy aims at: the next mean's weights are rounded anew."""
+
 OF_CLIPPING_RANGE = 0.01
 """The part of the clipping range from which on a bound is worth a warning."""
 
@@ -63,29 +66,36 @@ def advice(found: Imprecise, settings: Settings, params: Params, clipped: int = 
     the settings. `clipped` is the number of clients that clipped.
     """
     of_range = found.error_bound >= OF_CLIPPING_RANGE * params.clipping_range
+    if not (found.limit > 0 or of_range):
+        return (
+            f"all elements of the mean are 0, give or take {found.error_bound:.2g}: lower "
+            "clipping_range or max_weight if they should not be"
+        )
+    # A mean of nothing but zeros has no largest element to be precise beside.
+    limit = MARGIN * (found.limit or OF_CLIPPING_RANGE * params.clipping_range)
     beside = f"clipping_range is {params.clipping_range:g}" if of_range else "all elements are small"
     remedies = [
-        *_lower_weight(found, settings, params),
+        *_lower_weight(found, limit, settings, params),
         # Beside the clipping range itself, every clipping range is as precise.
-        *([] if of_range or clipped else [_lower_range(found, settings)]),
-        *_larger_modulus(found, settings, params),
+        *([] if of_range or clipped else [_lower_range(found, limit, settings)]),
+        *_larger_modulus(found, limit, settings, params),
     ]
     words = f"elements of the mean may be off by {found.error_bound:.2g}, where {beside}"
     return f"{words}: {', or '.join(remedies)}" if remedies else words
 
 
-def _lower_weight(found: Imprecise, settings: Settings, params: Params) -> Iterator[str]:
+def _lower_weight(found: Imprecise, limit: float, settings: Settings, params: Params) -> Iterator[str]:
     """None where the average weight is already above what would do."""
-    lower = _below(settings.max_weight * found.limit / found.error_bound)
+    lower = _below(settings.max_weight * limit / found.error_bound)
     average = _per_client(params) / found.error_bound
     if lower >= average:
         yield f"lower max_weight to {lower:g} if no client's weight is above that"
 
 
-def _lower_range(found: Imprecise, settings: Settings) -> str:
+def _lower_range(found: Imprecise, limit: float, settings: Settings) -> str:
     """All elements of the mean fit: the limit is a tenth of the largest, and the bound below 1 % of
     the range."""
-    part = _below(found.limit / found.error_bound)
+    part = _below(limit / found.error_bound)
     if settings.ranges:
         return f"multiply every clipping_range by {part:g} if no element is beyond that"
     return f"lower clipping_range to {_below(settings.clipping_range * part):g} if no element is beyond that"
@@ -97,12 +107,12 @@ def _below(value: float) -> float:
     return float(f"{floor(value / unit) * unit:.1e}")
 
 
-def _larger_modulus(found: Imprecise, settings: Settings, params: Params) -> Iterator[str]:
+def _larger_modulus(found: Imprecise, limit: float, settings: Settings, params: Params) -> Iterator[str]:
     """The least modulus that would do, with as many levels as it has room for."""
     for width in range(params.width, 65):
         larger = replace(settings, quantization_range="auto", modulus_range=2**width)
         other = larger.params(params.cohort_size, params.dimension, quietly=True)
-        if found.error_bound * _per_client(other) / _per_client(params) < found.limit:
+        if found.error_bound * _per_client(other) / _per_client(params) < limit:
             yield f'set modulus_range to 2**{width} and quantization_range to "auto"'
             return
 
