@@ -203,7 +203,7 @@ def test_updates_that_are_not_taken_leave_the_client_where_it_was() -> None:
         (TypeError, "is due, and not of bool", np.zeros(8, bool)),
         (TypeError, "is due, and not of", np.zeros(8, "f4,f4")),
         (TypeError, "is due, and not of <U1", np.zeros(8, "U1")),
-        (TypeError, "a masked array is not taken", np.ma.masked_array(np.zeros(8), [1] + [0] * 7)),
+        (TypeError, "a masked array is not taken", np.ma.masked_array(np.zeros(8), [True] + [False] * 7)),
         (TypeError, "a masked array is not taken", np.ma.masked_array(np.zeros(8))),
         (ValueError, "one dimension is due, and not of 2", np.zeros((2, 4))),
         (ValueError, "one dimension is due, and not of 0", np.zeros(())),
@@ -256,11 +256,14 @@ def test_messages_are_whatever_holds_bytes(kind: str) -> None:
 
 def test_what_holds_no_bytes_is_no_message() -> None:
     server, client, request = masking(8)
-    array = np.frombuffer(request, np.uint8)
+    array: Any = np.frombuffer(request, np.uint8)
+    floats: Any = np.zeros(8)
+    stacked: Any = np.stack([array, array])
+    repeated: Any = np.repeat(array, 2)
     others: list[Any] = [
-        request.hex(), list(request), None, array.view(np.int8), np.stack([array, array]), np.repeat(array, 2)[::2],
-        memoryview(request).cast("b"), memoryview(np.stack([array, array])), memoryview(np.repeat(array, 2))[::2],
-        memoryview(np.zeros(8)), np.ma.masked_array(array, array > 3),
+        request.hex(), list(request), None, array.view(np.int8), stacked, repeated[::2],
+        memoryview(request).cast("b"), memoryview(stacked), memoryview(repeated)[::2],
+        memoryview(floats), np.ma.masked_array(array, array > 3),
     ]  # fmt: skip
     for other in others:
         with pytest.raises((TypeError, ValueError)):
@@ -287,7 +290,8 @@ def test_scalars_of_numpy_are_numbers(real: Any, whole: Any) -> None:
     assert given.error_bound(whole(3), real(30)) == expected.error_bound(3, 30.0)
     assert secagg.plan(whole(50), dropout=np.float32(0.25)) == secagg.plan(50, dropout=0.25)
     assert kernels.Quantizer(real(8), whole(100)) == kernels.Quantizer(8.0, 100)
-    kernels.MaskPlan("chacha20", [(SEED, np.int8(-1))]).apply(np.zeros(8, np.uint32), first_lane=whole(8))
+    sign: Any = np.int8(-1)
+    kernels.MaskPlan("chacha20", [(SEED, sign)]).apply(np.zeros(8, np.uint32), first_lane=whole(8))
     server, client, request = masking(8)
     server.receive(whole(1), client.answer(request, real(1), np.zeros(8)))
 

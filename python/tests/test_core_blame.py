@@ -222,9 +222,9 @@ def test_a_bool_is_no_count_and_a_text_no_number() -> None:
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    params = Params.secagg(np.int64(10), np.int32(5), np.float64(0.5))  # type: ignore[arg-type]
+    params = Params.secagg(np.int64(10), np.int32(5), np.float64(0.5))
     assert params == Params.secagg(10, 5, 0.5)
-    assert params == Params.secagg(10, 5, np.uint8(5))  # type: ignore[arg-type]
+    assert params == Params.secagg(10, 5, np.uint8(5))
 
 
 def test_parameters_are_values() -> None:

@@ -131,8 +131,8 @@ def test_a_vector_that_is_not_kept_is_given_once() -> None:
     server = cohort.server()
     clients = {it: cohort.client(it, state_key=STATE_KEY, keep_vector=False) for it in cohort.ids}
     for _ in range(2):
-        for client, request in server.requests.items():
-            server.receive(client, clients[client].answer(request))
+        for node, request in server.requests.items():
+            server.receive(node, clients[node].answer(request))
         server.close()
     cohort.answer(clients[1], 1, server.requests[1])
     state = clients[1].state

@@ -205,7 +205,9 @@ impl<'a> Secrets<'a> {
         attempts
     }
 
-    /// Names all holders whose shares are not on the polynomial of the honest ones.
+    /// Names all holders whose shares are not on the polynomial of the honest ones. A function of its
+    /// own also when compiled, since the constant-time check excuses this decision by its name.
+    #[inline(never)]
     fn name(&mut self, owner: usize, shares: &BTreeMap<usize, Share>, honest: &Held<'_>) {
         let others = shares.iter().filter(|(holder, _)| !honest.holders.contains(holder));
         for (&at, share) in others {
