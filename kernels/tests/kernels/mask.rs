@@ -155,3 +155,23 @@ proptest! {
         }
     }
 }
+
+/// What was applied with a sign comes off with its negative.
+#[test]
+fn negative_signs_take_masks_off() {
+    assert_eq!((-Sign::Add, -Sign::Subtract), (Sign::Subtract, Sign::Add));
+    let off = masks().map(|(seed, sign)| (seed, -sign));
+    let lanes: Vec<u32> = painted(100);
+    let masked = applied(&plan(Prg::ChaCha20), 0, &lanes);
+    assert_eq!(applied(&MaskPlan::new(Prg::ChaCha20, &off), 0, &masked), lanes);
+}
+
+/// A vector that grows leaves copies of the seeds behind. Of its first sizes by doubling, none is that of 5 or 100 masks.
+#[test]
+fn bytes_of_a_plan_are_written_where_they_stay() {
+    for masks in [5, 100] {
+        let masks: Vec<_> = (0..masks).map(|at| (seed(at), Sign::Add)).collect();
+        let bytes = MaskPlan::new(Prg::Aes128Ctr, &masks).to_bytes();
+        assert_eq!(bytes.capacity(), bytes.len());
+    }
+}
