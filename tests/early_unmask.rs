@@ -47,7 +47,7 @@ fn close(unmask: Unmask) -> Recovered {
     unmask.close().expect("enough true shares").0
 }
 
-/// How many masks come off before the last answer, and what the round comes to.
+/// Number of masks that are removed before the last answer, and the round's result.
 fn play(cohort: &Cohort, dropped: u64, lie: impl FnOnce(&mut Answers)) -> (usize, Aggregate<f64>) {
     let (mut unmask, mut answers) = until_unmask(cohort, dropped);
     lie(&mut answers);

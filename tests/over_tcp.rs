@@ -38,7 +38,8 @@ impl Round {
         thread::spawn(move || over_tcp::client(ClientId(id), stream));
     }
 
-    /// Plays a round whose clients come by and by, as the story says, and is long done by the deadline.
+    /// Plays a round whose clients come by and by, as the story says, and is long done by the
+    /// deadline.
     fn play(self, story: impl FnOnce(&Self)) {
         thread::scope(|scope| {
             let start = Instant::now();

@@ -80,8 +80,8 @@ impl Draw {
         self.num_shares.map(|index| 2 + index.index(choices) as u32)
     }
 
-    /// Any threshold from 2 to the number of shares; against an active server from more than half of the
-    /// neighbours that a client can have, since two stories must not both reach it.
+    /// Any threshold from 2 to the number of shares; against an active server from more than half
+    /// of the neighbours that a client can have, since two stories must not both reach it.
     fn threshold(&self) -> u32 {
         let clients = self.clients.len() as u32;
         let shares = self.num_shares().map_or(clients - 1, |shares| shares.min(clients - 1));
@@ -147,7 +147,8 @@ fn check<F: Real>(round: &Round<F>) {
     round.assert_as_predicted();
 }
 
-/// The bound may be as large as the clipping range, each weight being rounded down by less than a lane.
+/// The bound may be as large as the clipping range, each weight being rounded down by less than a
+/// lane.
 fn assert_imprecise<F: Real>(round: &Round<F>, imprecise: &Imprecise) {
     let (asked, quantizer) =
         (&round.report.stages.last().expect("a stage").asked, round.params.quantizer());

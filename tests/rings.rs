@@ -15,7 +15,7 @@ struct Ring {
     window: usize,
 }
 
-/// What the server makes of an honest member.
+/// Role that the server gives an honest member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Role {
     /// In the part that is to be opened, and signs.
@@ -250,7 +250,8 @@ fn small(threat_model: ThreatModel, security_bits: u32) -> (Assumptions, Plan) {
     (of, of.plan().expect("a plan"))
 }
 
-/// Drop-outs are chosen: all that may come before the ring stay away, and then the server does as it likes.
+/// Drop-outs are chosen: all that may come before the ring stay away, and then the server does as
+/// it likes.
 #[test]
 fn active_plans_keep_their_promise() {
     let mut random = ChaCha20Rng::seed_from_u64(3);

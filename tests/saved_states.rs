@@ -1,5 +1,5 @@
-//! Processes that end in the middle of a round, and go on in another: after every message of a round,
-//! everyone's state is saved, dropped and restored.
+//! Processes that end in the middle of a round, and go on in another: after every message of a
+//! round, everyone's state is saved, dropped and restored.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -243,8 +243,8 @@ fn a_stale_request_is_no_reason_to_leave() {
     assert_eq!(mortal.answer(&requests[0].message, &mut rng), reply);
 }
 
-/// The state of a client that keeps no vectors does not grow with the update, the round goes on from it
-/// to the right mean, and the vector is not made a second time, whatever the update.
+/// The state of a client that keeps no vectors does not grow with the update, the round goes on
+/// from it to the right mean, and the vector is not made a second time, whatever the update.
 #[test]
 fn a_vector_that_is_not_kept_is_given_once() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);

@@ -1,5 +1,5 @@
-//! Damaged bytes: truncated, prolonged, of another version, with impossible lengths, and with each bit
-//! flipped. Nothing panics, and nothing that is checked passes for something else.
+//! Damaged bytes: truncated, prolonged, of another version, with impossible lengths, and with each
+//! bit flipped. Nothing panics, and nothing that is checked passes for something else.
 
 use secagg::message::{AdvertisedKeys, CollectRequest, Message, SealedShares, UnmaskRequest};
 use secagg::message::{ConfirmRequest, Confirmation};
@@ -68,9 +68,9 @@ fn a_client_leaves_at_whatever_is_no_message() {
     }
 }
 
-/// Runs a round for each bit of a message, with that bit flipped, and looks at what comes of it. Behind
-/// the header, the count and one field, every third will do, or every seventh of a long message: these
-/// are odd, so all places in a byte are met.
+/// Runs a round for each bit of a message, with that bit flipped, and looks at what comes of it.
+/// Behind the header, the count and one field, every third will do, or every seventh of a long
+/// message: these are odd, so all places in a byte are met.
 fn each_bit_flipped(
     len: usize,
     flipped: impl Fn(usize) -> Cohort,
@@ -125,8 +125,9 @@ fn a_flipped_bit_among_the_survivors_is_always_seen() {
     });
 }
 
-/// Client 2 refuses, wherever the bit is that is not in `unread` bytes. The graph is complete: on a sparse one, it does not
-/// read the signatures of members that are no neighbours either (docs/protocol.md, section 12).
+/// Client 2 refuses, wherever the bit is that is not in `unread` bytes. The graph is complete: on a
+/// sparse one, it does not read the signatures of members that are no neighbours either
+/// (docs/protocol.md, section 12).
 fn always_refused<M: Message>(unread: core::ops::Range<usize>) {
     let (len, cohort) = forged::<M>(active);
     each_bit_flipped(len, cohort, |bit, round| {

@@ -1,4 +1,4 @@
-//! What the planner's rule for k and t costs beside the one that it replaced.
+//! Costs of the planner's rule for k and t beside those of the one that it replaced.
 
 use std::fmt::Write;
 

@@ -28,7 +28,7 @@ pub struct ParamsArgs {
     /// Modulus of all sums, a power of two up to 2^64
     #[arg(long, value_name = "RANGE", default_value = "2^32", value_parser = power, allow_negative_numbers = true)]
     pub modulus_range: u128,
-    /// What the server is assumed to do: curious (it follows the protocol and studies all it sees),
+    /// Assumption about the server: curious (it follows the protocol and studies all it sees),
     /// or active (it may also lie: clients sign their keys, and confirm who survived)
     #[arg(long, value_name = "MODEL", default_value_t = ThreatModel::HonestButCurious)]
     pub threat_model: ThreatModel,

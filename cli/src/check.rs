@@ -13,7 +13,7 @@ use crate::fleet::{Contribution, Fleet};
 pub struct Check {
     /// The largest distance of any element from the plain weighted mean of the clipped updates.
     pub largest_error: f64,
-    /// How many elements have which distance, each in parts of the bound for its group.
+    /// Counts of elements by their distance, each in parts of the bound for its group.
     pub histogram: Histogram,
     /// The root of the mean square of these distances.
     pub rms_error: f64,
@@ -48,7 +48,7 @@ pub struct Group {
     pub dtype: Option<String>,
     /// Elements are clipped to plus or minus this.
     pub clipping_range: f64,
-    /// How many there are.
+    /// Number of elements.
     pub elements: u64,
     /// The largest distance of any element.
     pub largest_error: f64,

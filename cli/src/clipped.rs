@@ -4,7 +4,7 @@ use crate::files::TensorSpec;
 use crate::ranges::{advised, option};
 use crate::text::number;
 
-/// How many tensors a warning names.
+/// The most tensors that a warning names.
 const SHOWN: usize = 5;
 
 /// Elements of a tensor that lie outside of its range.

@@ -88,7 +88,7 @@ pub enum CommandError {
          process (ulimit -v, ulimit -u)"
     )]
     Threads {
-        /// How many there were to be.
+        /// Number of threads that were asked for.
         threads: usize,
         /// The system's error.
         source: io::Error,
@@ -110,7 +110,7 @@ pub enum CommandError {
     AfterMean {
         /// The failure.
         source: Box<CommandError>,
-        /// Where the mean is.
+        /// File that holds the mean.
         mean: PathBuf,
     },
     /// A scripted fault names nobody.

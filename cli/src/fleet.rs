@@ -38,7 +38,8 @@ pub trait Fleet: Sync {
         Vec::new()
     }
 
-    /// Each tensor's elements in the mean, in the order of the mean; none where updates are no tensors.
+    /// Each tensor's elements in the mean, in the order of the mean; none where updates are no
+    /// tensors.
     fn segments(&self) -> Vec<Segment> {
         Vec::new()
     }

@@ -6,7 +6,7 @@ use crate::files::TensorSpec;
 use crate::ranges::{advised, option};
 use crate::text::short;
 
-/// How many tensors a warning names.
+/// The most tensors that a warning names.
 const SHOWN: usize = 5;
 
 /// The bound from which on an integer of the mean may well be another.
@@ -53,8 +53,8 @@ impl Tensor<'_> {
     }
 }
 
-/// Names the tensors that may be noise, where a mean's bound is `error_bound` for the round's range,
-/// and weights reach `weight`.
+/// Names the tensors that may be noise, where a mean's bound is `error_bound` for the round's
+/// range, and weights reach `weight`.
 pub(crate) fn warning(
     tensors: &[Tensor<'_>],
     params: &Params,

@@ -82,7 +82,7 @@ pub struct PlanArgs {
     /// Bits of correctness: a round fails with a probability of at most 2^-BITS
     #[arg(long, value_name = "BITS", default_value_t = 30, help_heading = ASSUMPTIONS, allow_negative_numbers = true)]
     correctness: u32,
-    /// What the server may do: `curious`, it follows the protocol and studies all it sees;
+    /// Assumption about the server: `curious`, it follows the protocol and studies all it sees;
     /// `active`, it may also lie about anything
     #[arg(
         long,

@@ -41,7 +41,8 @@ pub struct Report {
     pub false_shares: Vec<FalseShare>,
     /// Tensors that are not averaged.
     pub left_alone: Vec<LeftAlone>,
-    /// For each dtype and clipping range: how far an element that is written can be from the true mean.
+    /// For each dtype and clipping range: how far an element that is written can be from the true
+    /// mean.
     pub bounds: Vec<Bound>,
     /// The sum of the survivors' weights.
     pub total_weight: Option<f64>,
@@ -85,7 +86,7 @@ pub struct Parameters {
 /// The error of elements of one dtype and clipping range.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bound {
-    /// What they are written as, which rounds them once more.
+    /// Type of the written elements, which rounds them once more.
     pub dtype: Option<String>,
     /// The range.
     pub clipping_range: f64,

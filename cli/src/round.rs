@@ -63,7 +63,7 @@ pub struct RoundArgs {
     run: RunArgs,
 }
 
-/// How many times the largest weight of a table the largest that is allowed may be without a
+/// Factor by which the largest weight of a table the largest that is allowed may be without a
 /// warning.
 const FAR: f64 = 10.0;
 

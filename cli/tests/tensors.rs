@@ -364,7 +364,8 @@ fn the_check_measures_the_file_and_says_what_rounding_adds() -> Outcome {
     Ok(())
 }
 
-/// The error of the sum reaches past the largest number that a file may hold, in every type that ends before the range.
+/// The error of the sum reaches past the largest number that a file may hold, in every type that
+/// ends before the range.
 #[test]
 fn a_mean_at_the_end_of_its_type_is_held_within_it() -> Outcome {
     let cases = [

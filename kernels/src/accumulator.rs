@@ -29,7 +29,7 @@ pub struct Accumulator {
     lanes: Lanes,
 }
 
-/// What a sum says: the weighted mean of the updates, the sum of their weights, and how many
+/// Reading of a sum: the weighted mean of the updates, the sum of their weights, and how many
 /// clients clipped.
 #[derive(Clone, PartialEq, Debug)]
 pub struct WeightedMean<F> {

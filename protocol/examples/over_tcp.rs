@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No message of this round is longer. A server that believed any length would allocate it.
 const LONGEST: usize = 1 << 20;
 
-/// So many connections may be open that have not said who they are.
+/// The most open connections that have not said who they are.
 const STRANGERS: usize = 256;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,10 +1,10 @@
 //! Choosing the degree and the threshold, and what a round then costs.
 //!
-//! [`Assumptions`] say how many clients may collude with the server, how many may vanish, how many rounds
-//! a training has, and with which probability it may go wrong. [`Assumptions::plan`] finds the smallest
-//! degree whose graph bears that, and the thresholds that go with it (`docs/protocol.md`, section 5).
-//! [`bytes_per_client`] says how long all messages are, and [`Rehearsal`] lets a caller with a clock
-//! measure a server's cryptography.
+//! [`Assumptions`] say how many clients may collude with the server, how many may vanish, how many
+//! rounds a training has, and with which probability it may go wrong. [`Assumptions::plan`] finds
+//! the smallest degree whose graph bears that, and the thresholds that go with it
+//! (`docs/protocol.md`, section 5). [`bytes_per_client`] says how long all messages are, and
+//! [`Rehearsal`] lets a caller with a clock measure a server's cryptography.
 //!
 //! ```
 //! use secagg::ThreatModel;
@@ -44,8 +44,8 @@ pub use rehearsal::Rehearsal;
 /// The most bits of security, of correctness, or of a search that can be asked for.
 pub const MAX_BITS: u32 = 256;
 
-/// Bits of search that [`Assumptions::new`] grants an active server: 2^40 rings take it some thousand
-/// core-hours, for each round.
+/// Bits of search that [`Assumptions::new`] grants an active server: 2^40 rings take it some
+/// thousand core-hours, for each round.
 pub const SEARCH_BITS: u32 = 40;
 
 /// What is assumed of a cohort, and what must hold then.
@@ -59,22 +59,23 @@ pub struct Assumptions {
     pub cohort_size: u32,
     /// γ, the fraction of the cohort that may collude with the server: from 0 to below 1.
     pub corrupted: f64,
-    /// δ, the fraction of the cohort that may vanish, before the round or during it: from 0 to below 1.
-    /// In the curious model chance decides who does. In the active model the server does, and only
-    /// whether a round fails is left to chance.
+    /// δ, the fraction of the cohort that may vanish, before the round or during it: from 0 to
+    /// below 1. In the curious model chance decides who does. In the active model the server does,
+    /// and only whether a round fails is left to chance.
     pub dropout: f64,
-    /// R, the rounds of the whole training: at least 1. `security_bits` are for all of them together.
+    /// R, the rounds of the whole training: at least 1. `security_bits` are for all of them
+    /// together.
     pub rounds: u32,
-    /// σ, from 1 to [`MAX_BITS`]: in all rounds together, an update is exposed with a probability of at
-    /// most 2^-σ.
+    /// σ, from 1 to [`MAX_BITS`]: in all rounds together, an update is exposed with a probability
+    /// of at most 2^-σ.
     pub security_bits: u32,
-    /// g, from 0 to [`MAX_BITS`]: whoever decides last on the roster may try 2^g rings in each round,
-    /// and go on with the best. 0 where nobody can.
+    /// g, from 0 to [`MAX_BITS`]: whoever decides last on the roster may try 2^g rings in each
+    /// round, and go on with the best. 0 where nobody can.
     pub search_bits: u32,
     /// η, from 1 to [`MAX_BITS`]: a round fails with a probability of at most 2^-η.
     pub correctness_bits: u32,
-    /// What the server may do. [`ThreatModel::ActiveServer`] withholds sealed shares and chooses
-    /// drop-outs, after it knows the ring.
+    /// Assumption about the server. [`ThreatModel::ActiveServer`] withholds sealed shares and
+    /// chooses drop-outs, after it knows the ring.
     pub threat_model: ThreatModel,
 }
 
@@ -110,8 +111,8 @@ impl Assumptions {
         }
     }
 
-    /// Finds the smallest degree, and the thresholds that go with it. Where no sparse graph will do,
-    /// the plan is the complete graph, and [says so](Plan::is_complete).
+    /// Finds the smallest degree, and the thresholds that go with it. Where no sparse graph will
+    /// do, the plan is the complete graph, and [says so](Plan::is_complete).
     ///
     /// This takes milliseconds, and for a million clients below a tenth of a second also where the
     /// fractions leave next to no room. Much larger cohorts can then take minutes.
@@ -167,9 +168,9 @@ impl Assumptions {
         (-f64::from(bits)).exp2() / f64::from(self.rounds)
     }
 
-    /// The least even degree, below that of the complete graph, with n(n-k-1)/2 · C(A+D,k)/C(n,k) below
-    /// what one ring may go wrong with: the probability that ring neighbours on both sides of a gap are all lost. Both
-    /// factors fall with k, so all larger degrees will do as well.
+    /// The least even degree, below that of the complete graph, with n(n-k-1)/2 · C(A+D,k)/C(n,k)
+    /// below what one ring may go wrong with: the probability that ring neighbours on both sides of
+    /// a gap are all lost. Both factors fall with k, so all larger degrees will do as well.
     fn smallest_connected_degree(&self) -> Option<u32> {
         let n = self.cohort_size;
         // Where all clients may be lost, no degree will do.
@@ -186,9 +187,9 @@ impl Assumptions {
 
     /// The least even degree from `degree` on for which there is a threshold.
     ///
-    /// One neighbour more can raise the largest threshold by one, and never lowers the least: drawing
-    /// once more adds one marked client or none. So as many degrees are skipped as thresholds are
-    /// missing, and no degree that would do is missed.
+    /// One neighbour more can raise the largest threshold by one, and never lowers the least:
+    /// drawing once more adds one marked client or none. So as many degrees are skipped as
+    /// thresholds are missing, and no degree that would do is missed.
     fn sparse(&self, mut degree: u32) -> Option<Plan> {
         // Where no two honest clients are left, no degree will do.
         let lost = self.corrupted_clients().checked_add(self.dropped_clients())?;
@@ -208,8 +209,8 @@ impl Assumptions {
     /// t1 at this degree, and the least and the largest threshold, as far as neighbours are
     /// concerned; crossed over if there is none.
     ///
-    /// Of the members, which may be as few as n - D, all but the client itself may be its neighbours.
-    /// Drop-outs are the most where all of them come first and then vanish.
+    /// Of the members, which may be as few as n - D, all but the client itself may be its
+    /// neighbours. Drop-outs are the most where all of them come first and then vanish.
     fn thresholds(&self, degree: u32) -> (u32, u32, u32) {
         let n = self.cohort_size;
         let most = |others: u32, marked, bound| {
@@ -223,9 +224,9 @@ impl Assumptions {
         (corrupted, self.least_threshold(degree, corrupted), degree - missing)
     }
 
-    /// Whether an active server can split off no part of the ring, however it chooses drop-outs, except
-    /// with the probability that is allowed. Fewer members are worse, and the fewest are those that do
-    /// not drop out; with k + 1 the graph is complete and has no parts.
+    /// Whether an active server can split off no part of the ring, however it chooses drop-outs,
+    /// except with the probability that is allowed. Fewer members are worse, and the fewest are
+    /// those that do not drop out; with k + 1 the graph is complete and has no parts.
     fn stays_whole(&self, degree: u32, threshold: u32) -> bool {
         if self.threat_model == ThreatModel::HonestButCurious {
             return true;
@@ -235,9 +236,9 @@ impl Assumptions {
         places.split(degree, threshold) <= self.security() * (1.0 + SLACK)
     }
 
-    /// Above the colluding neighbours. A server that withholds sealed shares is given one share of a client
-    /// by each honest neighbour and both by each colluding one, k + t1 in all: two thresholds must be
-    /// more. Never 1, with which each share would be the secret itself.
+    /// Above the colluding neighbours. A server that withholds sealed shares is given one share of
+    /// a client by each honest neighbour and both by each colluding one, k + t1 in all: two
+    /// thresholds must be more. Never 1, with which each share would be the secret itself.
     fn least_threshold(&self, degree: u32, corrupted_neighbours: u32) -> u32 {
         let safe = match self.threat_model {
             ThreatModel::HonestButCurious => corrupted_neighbours,
@@ -247,8 +248,8 @@ impl Assumptions {
         safe.saturating_add(1).max(2)
     }
 
-    /// Here every colluder is everyone's neighbour, and a survivor's shares are with all survivors but
-    /// itself; nothing is left to chance.
+    /// Here every colluder is everyone's neighbour, and a survivor's shares are with all survivors
+    /// but itself; nothing is left to chance.
     fn complete(&self) -> Result<Plan, NoPlan> {
         let (corrupted, dropped) = (self.corrupted_clients(), self.dropped_clients());
         let degree = self.cohort_size - 1;
@@ -296,20 +297,20 @@ impl Plan {
         self.degree == self.cohort_size - 1
     }
 
-    /// The threshold to choose, t: the least of [`thresholds`](Self::thresholds). Any of them is safe,
-    /// and the least survives the most drop-outs.
+    /// The threshold to choose, t: the least of [`thresholds`](Self::thresholds). Any of them is
+    /// safe, and the least survives the most drop-outs.
     pub const fn threshold(&self) -> u32 {
         *self.thresholds.start()
     }
 
-    /// All thresholds that bear the assumptions: above the colluding neighbours, so large that no part
-    /// of the ring can be split off, and within the surviving neighbours.
+    /// All thresholds that bear the assumptions: above the colluding neighbours, so large that no
+    /// part of the ring can be split off, and within the surviving neighbours.
     pub const fn thresholds(&self) -> &RangeInclusive<u32> {
         &self.thresholds
     }
 
-    /// t1, the most colluding neighbours that any honest client has, except with the probability that was
-    /// allowed; in the complete graph, all that collude.
+    /// t1, the most colluding neighbours that any honest client has, except with the probability
+    /// that was allowed; in the complete graph, all that collude.
     pub const fn corrupted_neighbours(&self) -> u32 {
         self.corrupted_neighbours
     }
@@ -324,8 +325,8 @@ impl Plan {
         self.dropped
     }
 
-    /// S = ⌈(1 - δ)n⌉, the clients that were assumed to survive: also the least roster, and the fewest
-    /// survivors, that were planned for.
+    /// S = ⌈(1 - δ)n⌉, the clients that were assumed to survive: also the least roster, and the
+    /// fewest survivors, that were planned for.
     pub const fn survivors(&self) -> u32 {
         self.cohort_size - self.dropped
     }

@@ -12,7 +12,7 @@ const OF_CLIPPING_RANGE: f64 = 0.01;
 /// The part of the mean's largest element from which on a bound is worth a warning.
 const OF_LARGEST: f64 = 0.1;
 
-/// What a remedy aims at, beside what would just do.
+/// Part of the limit that a remedy aims at.
 const MARGIN: f64 = 0.5;
 
 /// A mean whose error may be large beside the clipping range, or beside the mean itself.
@@ -114,7 +114,7 @@ pub(crate) struct Precision<'a> {
     total_weight: f64,
     clipped: u64,
     largest: f64,
-    /// What rounding to the mean's type adds.
+    /// Error that rounding to the mean's type adds.
     rounding: f64,
 }
 

@@ -255,7 +255,7 @@ pub enum FileError {
     },
 }
 
-/// How many tensors a message names.
+/// The most tensors that a message names.
 const SHOWN: usize = 8;
 
 fn listed(tensors: &[Refused]) -> String {

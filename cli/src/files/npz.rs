@@ -23,7 +23,7 @@ const DEFLATE_LIMIT: u64 = 1032;
 /// The ending that numpy adds to an array's name.
 const SUFFIX: &str = ".npy";
 
-/// Where macOS puts its notes about the files of an archive.
+/// Folder in which macOS puts its notes about the files of an archive.
 const MAC: &str = "__MACOSX/";
 
 /// Bytes that tell an array from another entry.

@@ -51,7 +51,7 @@ impl Values {
         }
     }
 
-    /// How many of these elements lie outside of plus or minus `limit`, and the magnitude of the
+    /// Number of these elements that lie outside of plus or minus `limit`, and the magnitude of the
     /// largest element, outside or not.
     pub fn beyond(&self, elements: Range<usize>, limit: f64) -> (usize, f64) {
         match self {

@@ -107,7 +107,7 @@ impl Assumptions {
         }
     }
 
-    /// What a search for rings would find, where one is assumed, or could be.
+    /// Result of a search for rings, where one is assumed, or could be.
     fn search(&self) -> String {
         match (self.threat_model, self.search_bits) {
             ("active", 0) => {

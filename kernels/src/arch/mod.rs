@@ -1,4 +1,5 @@
-//! The kernels, once per backend. What they compute is written in the modules that call them; here is only how.
+//! The kernels, once per backend. What they compute is written in the modules that call them; here
+//! is only how.
 
 #[cfg_attr(
     not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))),
@@ -54,12 +55,13 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     /// Writes keystream bytes from `first_byte` on over `out`.
     fn expand(self, key: &Key, first_byte: u64, out: &mut [u8]);
 
-    /// Adds or subtracts the mask of every key to one tile, whose first lane is number `first_lane` of the mask.
+    /// Adds or subtracts the mask of every key to one tile, whose first lane is number `first_lane`
+    /// of the mask.
     fn apply_masks<L: Lane>(self, masks: &Masks, first_lane: u64, tile: &mut [L]);
 
-    /// Quantizes elements into lanes of the same number, `first_lane` being the number of the first in the vector.
-    /// Answers whether one was clipped, or the index in `elements` of the first that is not finite; the lanes are then
-    /// meaningless.
+    /// Quantizes elements into lanes of the same number, `first_lane` being the number of the first
+    /// in the vector. Answers whether one was clipped, or the index in `elements` of the first that
+    /// is not finite; the lanes are then meaningless.
     fn quantize<F: Real, L: Lane>(
         self,
         scale: &Scale,
@@ -86,7 +88,8 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     /// Unpacks lanes of `width` bits and adds them to `lanes`.
     fn unpack_add(self, width: u32, bytes: &[u8], lanes: LanesMut<'_>);
 
-    /// Does ten AES rounds for every 16 of so many bytes, rounded up, and answers something of the result.
+    /// Does ten AES rounds for every 16 of so many bytes, rounded up, and answers something of the
+    /// result.
     fn aes_rounds(self, bytes: u64) -> u64;
 
     /// Writes the X25519 shared secrets of as many pairs, at most [`BATCH`](crate::x25519::BATCH).
@@ -95,7 +98,8 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     }
 }
 
-/// Evaluates an expression with the kernel that a [`Backend`](crate::Backend) stands for: the one place where a backend is chosen.
+/// Evaluates an expression with the kernel that a [`Backend`](crate::Backend) stands for: the one
+/// place where a backend is chosen.
 macro_rules! with_kernel {
     ($backend:expr, $kernel:ident => $body:expr) => {
         match $backend {

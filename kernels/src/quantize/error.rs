@@ -1,4 +1,4 @@
-//! What can be wrong with a quantizer, an update or a sum. No error holds an update's values or its
+//! Errors of quantizers, updates and sums. No error holds an update's values or its
 //! weight.
 
 use thiserror::Error;

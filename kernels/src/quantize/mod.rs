@@ -91,8 +91,10 @@ const F64_ROUNDING: f64 = 1.0 / (1_u64 << 50) as f64;
 ///
 /// let mut lanes = [0_u32; 5];
 /// let rounding = Seed::from_bytes([3; 32]);
-/// quantizer.quantize(Backend::detect(), Prg::default(), &rounding, 1000.0, &[-9.0, 0.0, 8.0], &mut lanes)?;
-/// // The weight in units of 1/4194; both ends of the range, and zero in its middle; and that an element was clipped.
+/// let (backend, update) = (Backend::detect(), [-9.0, 0.0, 8.0]);
+/// quantizer.quantize(backend, Prg::default(), &rounding, 1000.0, &update, &mut lanes)?;
+/// // The weight in units of 1/4194; both ends of the range, and zero in its middle; and that an
+/// // element was clipped.
 /// assert_eq!(lanes, [4_194_000, 0, 2_097_151, 4_194_302, 1]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -36,8 +36,8 @@ fn model<L: Lane>(prg: Prg, mut lanes: Vec<L>) -> Vec<L> {
     lanes
 }
 
-/// Lengths around a block, around what a backend makes at once (128 bytes to 1 KiB), and around one and three tiles
-/// (16 KiB).
+/// Lengths around a block, around what a backend makes at once (128 bytes to 1 KiB), and around one
+/// and three tiles (16 KiB).
 fn lengths<L: Lane>() -> impl Iterator<Item = usize> {
     let bytes = [0_usize, 16, 64, 128, 256, 512, 1024, 16 << 10, 48 << 10];
     bytes.into_iter().flat_map(|bytes| (bytes / L::BYTES).saturating_sub(2)..=bytes / L::BYTES + 2)
@@ -156,7 +156,7 @@ proptest! {
     }
 }
 
-/// What was applied with a sign comes off with its negative.
+/// A mask that was applied with a sign is removed with its negative.
 #[test]
 fn negative_signs_take_masks_off() {
     assert_eq!((-Sign::Add, -Sign::Subtract), (Sign::Subtract, Sign::Add));
@@ -166,7 +166,8 @@ fn negative_signs_take_masks_off() {
     assert_eq!(applied(&MaskPlan::new(Prg::ChaCha20, &off), 0, &masked), lanes);
 }
 
-/// A vector that grows leaves copies of the seeds behind. Of its first sizes by doubling, none is that of 5 or 100 masks.
+/// A vector that grows leaves copies of the seeds behind. Of its first sizes by doubling, none is
+/// that of 5 or 100 masks.
 #[test]
 fn bytes_of_a_plan_are_written_where_they_stay() {
     for masks in [5, 100] {

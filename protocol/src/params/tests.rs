@@ -159,8 +159,8 @@ fn a_modulus_is_a_power_of_two_up_to_two_to_the_64() {
 
 #[test]
 fn a_dimension_beyond_the_keystream_is_refused() {
-    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, of which one is the weight's and one says whether the client clipped.
-    // Where addresses have 32 bits, lengths in bits end before.
+    // 2^32 blocks of 16 bytes are 2^34 lanes of four bytes, of which one is the weight's and one
+    // says whether the client clipped. Where addresses have 32 bits, lengths in bits end before.
     let dimension = (1_u64 << 34).min(isize::MAX as u64 / 64) as usize - 1;
     let _largest = built(Params::secagg(3, dimension - 1, 2));
     let error = refused(Params::secagg(3, dimension, 2));

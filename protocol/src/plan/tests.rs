@@ -116,7 +116,7 @@ proptest! {
         }
     }
 
-    /// What the plan counts on: the fewest members are the worst.
+    /// Assumption of the plan: the fewest members are the worst.
     #[test]
     fn a_ring_of_more_members_is_no_easier_to_split(of in assumptions(), more in 0_u32..60) {
         let plan = Assumptions { threat_model: ActiveServer, ..of }.plan();

@@ -14,8 +14,8 @@ use crate::message::Revealed;
 use crate::shamir::Share;
 use crate::trace;
 
-/// So many masks come off together: enough for them to cost more than a pass over the sum does.
-/// Fuzzed rounds are small.
+/// Number of masks that are removed together: enough for them to cost more than a pass over the sum
+/// does. Fuzzed rounds are small.
 const BATCH: usize = if cfg!(fuzzing) { 2 } else { 32 };
 
 /// What the unmaskers revealed, as far as it is still needed. Clients are named by position.
@@ -24,7 +24,8 @@ pub(super) struct Answers {
     /// In the order in which they answered.
     pub(super) unmaskers: Unmaskers,
     pub(super) shares: Shares,
-    /// Whose masks are off the sum. Their shares are not kept, unless some were false.
+    /// Owners whose masks are removed from the sum. Their shares are not kept, unless some were
+    /// false.
     pub(super) recovered: BTreeSet<usize>,
     /// Owners whose shares are enough since a short time ago, with the number of their masks.
     ready: Vec<(usize, usize)>,

@@ -1,6 +1,7 @@
-//! Loops that every backend shares. They are plain and inline, so that the compiler vectorises them for the
-//! instructions of whoever calls them. A crate of vector types fixes its instructions when it is compiled instead: with
-//! `wide` in a default build, quantizing was 2.4 times slower than the loop here, and adding masks was no faster.
+//! Loops that every backend shares. They are plain and inline, so that the compiler vectorises them
+//! for the instructions of whoever calls them. A crate of vector types fixes its instructions when
+//! it is compiled instead: with `wide` in a default build, quantizing was 2.4 times slower than the
+//! loop here, and adding masks was no faster.
 
 mod aegis128x4;
 mod aes128_ctr;
@@ -64,7 +65,8 @@ pub(crate) fn apply_masks<T: Simd, L: Lane>(
     }
 }
 
-/// Quantizes elements. Answers whether one was clipped, or the index of the first that is not finite.
+/// Quantizes elements. Answers whether one was clipped, or the index of the first that is not
+/// finite.
 #[inline(always)]
 pub(crate) fn quantize<T: Simd, F: Real, L: Lane>(
     token: T,
@@ -104,7 +106,8 @@ fn stream<T: Simd, S: Sink>(token: T, key: &Key, first_byte: u64, len: usize, si
     }
 }
 
-/// Takes a keystream piece by piece. Every piece but the first and the last is a whole number of blocks.
+/// Takes a keystream piece by piece. Every piece but the first and the last is a whole number of
+/// blocks.
 pub(crate) trait Sink {
     /// Takes the next bytes.
     fn take(&mut self, keystream: &[u8]);
@@ -126,7 +129,8 @@ impl Sink for Fill<'_> {
     }
 }
 
-/// Adds the keystream to lanes, or subtracts it. No lane straddles two pieces, since blocks are a whole number of lanes.
+/// Adds the keystream to lanes, or subtracts it. No lane straddles two pieces, since blocks are a
+/// whole number of lanes.
 pub(crate) struct Apply<'a, L> {
     pub(crate) sign: Sign,
     pub(crate) lanes: &'a mut [L],
@@ -155,13 +159,14 @@ pub(crate) struct Quantize<'a, F: Real, L> {
     pub(crate) scale: &'a Scale,
     pub(crate) elements: &'a [F],
     pub(crate) lanes: &'a mut [L],
-    /// The largest magnitude so far. It says of all elements whether they are finite and whether one is clipped, in half
-    /// the instructions of asking each.
+    /// The largest magnitude so far. It says of all elements whether they are finite and whether
+    /// one is clipped, in half the instructions of asking each.
     pub(crate) largest: F::Magnitude,
 }
 
 impl<F: Real, L> Quantize<'_, F, L> {
-    /// Whether one of `elements`, all of which were taken, was clipped; or the index of the first that is not finite.
+    /// Whether one of `elements`, all of which were taken, was clipped; or the index of the first
+    /// that is not finite.
     pub(crate) fn answer(&self, elements: &[F]) -> Result<bool, usize> {
         if self.largest < F::INFINITE {
             return Ok(self.scale.clips(F::from_magnitude(self.largest).to_f64()));
@@ -183,7 +188,8 @@ impl<F: Real, L: Lane> Sink for Quantize<'_, F, L> {
 
 /// Quantizes as many elements as there are words, and answers their largest magnitude.
 ///
-/// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be vectorised.
+/// The arguments of a function do not alias, and the scale is a copy: that is what lets the loop be
+/// vectorised.
 #[inline(always)]
 fn quantize_words<F: Real, L: Lane>(
     scale: Scale,

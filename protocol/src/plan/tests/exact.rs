@@ -1,6 +1,7 @@
 //! The definitions of the specification in whole numbers, by trying every degree and every value in
-//! turn; exact for cohorts of up to 60 and 80 bits. Probabilities are ways out of C(n, k), and compared
-//! with that number shifted down: whole numbers below a fraction are those below its whole part.
+//! turn; exact for cohorts of up to 60 and 80 bits. Probabilities are ways out of C(n, k), and
+//! compared with that number shifted down: whole numbers below a fraction are those below its whole
+//! part.
 
 use super::*;
 

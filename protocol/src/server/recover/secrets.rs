@@ -31,7 +31,7 @@ pub(super) struct Secrets<'a> {
     lessons: Lessons,
 }
 
-/// What one attempt to recover secrets leaves to the next.
+/// Knowledge that one attempt to recover secrets leaves to the next.
 #[derive(Clone, Debug, Default)]
 pub(in crate::server) struct Lessons {
     /// Holders of false shares, by position.
@@ -205,8 +205,8 @@ impl<'a> Secrets<'a> {
         attempts
     }
 
-    /// Names all holders whose shares are not on the polynomial of the honest ones. A function of its
-    /// own also when compiled, since the constant-time check excuses this decision by its name.
+    /// Names all holders whose shares are not on the polynomial of the honest ones. A function of
+    /// its own also when compiled, since the constant-time check excuses this decision by its name.
     #[inline(never)]
     fn name(&mut self, owner: usize, shares: &BTreeMap<usize, Share>, honest: &Held<'_>) {
         let others = shares.iter().filter(|(holder, _)| !honest.holders.contains(holder));

@@ -1,5 +1,5 @@
-//! States that are sealed under the right key, and say what no stage says: whoever has the key may have written them, in
-//! another version of this crate, say.
+//! States that are sealed under the right key, and say what no stage says: whoever has the key may
+//! have written them, in another version of this crate, say.
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -45,7 +45,7 @@ impl Fields {
         }
     }
 
-    /// What restoring them as an `Unmask` gives.
+    /// Result of restoring them as an `Unmask`.
     fn restored(&self) -> Result<(), RestoreError> {
         let params = Params::secagg(CLIENTS as u32, 1, 2).build().expect("valid parameters");
         let sum = Accumulator::new(params.modulus(), params.lanes());

@@ -1,4 +1,4 @@
-//! What is kept of answers, and which owners are worked on when.
+//! Tests of the answers that are kept, and of the owners that are worked on.
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -37,7 +37,7 @@ fn cohorts() -> Cohorts {
     Cohorts { round, members, commitments, survivors: (0..CLIENTS).collect() }
 }
 
-/// What each client holds of each other one, in order.
+/// Shares that each client holds of each other one, in order.
 fn all_shares() -> Vec<Vec<Share>> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut held: Vec<_> = (0..CLIENTS).map(|_| Vec::new()).collect();
@@ -112,8 +112,8 @@ fn owners_that_the_sum_does_not_need_are_left_alone() {
     assert!(answers.ready.is_empty());
 }
 
-/// Nothing fits what was published, and the server does not try for ever: with 1, 3, 7 and 15 shares to spare
-/// of 29; and each time it searches once, not for each owner.
+/// Nothing fits what was published, and the server does not try for ever: with 1, 3, 7 and 15
+/// shares to spare of 29; and each time it searches once, not for each owner.
 #[test]
 fn what_never_fits_is_tried_a_few_times() {
     let (mut cohorts, mut answers) = (cohorts(), Answers::default());

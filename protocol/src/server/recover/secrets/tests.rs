@@ -1,4 +1,5 @@
-//! The search for false shares, against one that tries all sets of holders (tests/vectors/specification/recovery.py).
+//! The search for false shares, against one that tries all sets of holders
+//! (tests/vectors/specification/recovery.py).
 
 use std::cell::Cell;
 
@@ -63,8 +64,8 @@ fn false_shares_are_found_as_by_the_reference() {
     }
 }
 
-/// What an early attempt gives with the first `count` shares, those of `liars` false: whether it finds the secret, how
-/// often it looks whether a result fits, and what it learns.
+/// Result of an early attempt with the first `count` shares, those of `liars` false: whether it
+/// finds the secret, how often it looks whether a result fits, and what it learns.
 fn early(count: usize, liars: &[usize], lessons: Lessons) -> (bool, usize, Lessons) {
     let (session, secret) = (session(5), [9; SHARE_LEN]);
     let holders: Vec<_> = (1..=12).map(ClientId).collect();
