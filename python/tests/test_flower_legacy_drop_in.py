@@ -206,12 +206,11 @@ def test_weights_that_the_modulus_has_room_for_are_taken_and_a_warning_says_so(c
     assert "above max_weight=1000" in caplog.text and "max_weight=8192" in caplog.text
 
 
-def test_the_room_costs_no_precision():
-    """A level of the same width, for the same weight, whatever the room."""
+def test_the_room_is_for_levels_four_times_as_fine_and_for_weights():
     narrow = SecAggPlusWorkflow(1.0, 0.6, modulus_range=2**24).settings.params(4, 10)
     wide = SecAggPlusWorkflow(1.0, 0.6).settings.params(4, 10)
-    assert wide.max_weight == 256 * narrow.max_weight == 256_000
-    assert wide.error_bound(4, 40) == pytest.approx(narrow.error_bound(4, 40), rel=1e-6)
+    assert wide.max_weight == 64 * narrow.max_weight == 64_000
+    assert 4 * wide.error_bound(4, 40) == pytest.approx(narrow.error_bound(4, 40), rel=1e-6)
 
 
 def test_a_client_without_room_is_left_out_and_tells_no_more_than_a_power_of_two(caplog):

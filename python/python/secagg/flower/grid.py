@@ -56,7 +56,8 @@ class SecAggGrid(Grid):
         ``{"*.running_var": 1e4, "*": 8.0}``. The first pattern that matches decides, and ``"*"``
         for the rest (8.0 unless given).
     quantization_range : int or "auto"
-        Levels of the quantizer, 7 at least; "auto" for as many as `modulus_range` has room for.
+        Levels of the quantizer, 7 at least, and two or four times as many where `modulus_range` has
+        room; "auto" for as many as it has room for.
     modulus_range : int
         As for `SecAggPlusWorkflow`.
     timeout : float or None

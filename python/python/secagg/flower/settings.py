@@ -14,8 +14,8 @@ from ._records import LOG
 from .ranges import Ranges
 
 FLOWERS_LEVELS = 2**22
-"""Flower's default quantization range: the precision that ``quantization_range="auto"`` keeps for
-`max_weight`."""
+"""Flower's default quantization range: the fewest levels that ``quantization_range="auto"`` keeps
+for `max_weight`, where there is room for them."""
 
 FEWEST_LEVELS = 7
 """Three on each side of zero, the fewest that the quantizer takes for any weight."""
@@ -118,20 +118,23 @@ class Settings:
         return min(shares, cohort_size), self.reconstruction_threshold
 
     def _room(self, cohort_size: int) -> tuple[int | Literal["auto"], float]:
-        """Levels and the largest weight, as many times those that were asked for as the modulus has
-        room for.
+        """Levels and the largest weight, where the modulus has room for several times the levels
+        that were asked for, or for several times Flower's with "auto".
 
-        Both are multiplied alike, so the width of a level for a given weight stays as it was. With
-        "auto" the room is shared: weights up to `HEADROOM` times as large, then finer levels.
+        Levels for `max_weight` become finer first, twice or four times. The rest of the room is for
+        larger weights, which have levels of the same width. With "auto" no weight is larger than
+        `HEADROOM` times `max_weight`, and what that leaves makes all levels finer.
         """
         width = self.modulus_range.bit_length() - 1
         most = Quantizer.largest_for(width, cohort_size) if width <= 64 else None
         if most is None:  # `Params` says why.
             return self.quantization_range, self.max_weight
+        asked = FLOWERS_LEVELS if self.quantization_range == "auto" else self.quantization_range
+        times = max((most - 1) // (asked - 1), 1)
+        heavier = times // _finer(times)
         if self.quantization_range == "auto":
-            return "auto", self.max_weight * min(max(most // FLOWERS_LEVELS, 1), HEADROOM)
-        times = max((most - 1) // (self.quantization_range - 1), 1)
-        return times * (self.quantization_range - 1) + 1, times * self.max_weight
+            return "auto", self.max_weight * min(heavier, HEADROOM)
+        return times * (asked - 1) + 1, self.max_weight * heavier
 
     def _warn_of_cohort(self, cohort_size: int) -> None:
         if isinstance(self.num_shares, int) and self.num_shares > cohort_size:
@@ -169,6 +172,12 @@ class Settings:
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
+
+
+def _finer(times: int) -> int:
+    """How many times as fine levels become where there is room for `times` as many: at most the
+    root of that, and twice where it can be."""
+    return 4 if times >= 16 else min(times, 2)
 
 
 def amount(name: str, value: Any, least: int) -> int | float:

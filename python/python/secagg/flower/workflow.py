@@ -52,16 +52,16 @@ class SecAggPlusWorkflow:
         Shares that recover a secret: a count, or a fraction of the shares.
     max_weight : float
         The ``num_examples`` of a client up to which there is always room. Precision falls as
-        ``max_weight / num_examples``. Larger ones are taken, at the same precision, as far as
-        ``modulus_range / (clients * quantization_range)`` has room for; a client above that drops
-        out.
+        ``max_weight / num_examples``. Larger ones are taken, at the same precision, as far as the
+        modulus has room: half or a quarter of ``modulus_range / (clients * quantization_range)``
+        times `max_weight`. A client above that drops out.
     clipping_range : float or mapping of str to float
         Parameters are clipped to plus or minus this. A mapping has ranges by place, a string:
         ``{"3": 1e4, "*": 8.0}``. The first pattern that matches decides, and ``"*"`` for the rest
         (8.0 unless given).
     quantization_range : int or "auto"
-        Levels into which the clipping range is quantized, 7 at least; "auto" for as many as
-        `modulus_range` has room for.
+        Levels into which the clipping range is quantized for `max_weight`, 7 at least: two or four
+        times as many where `modulus_range` has room. "auto" for as many as it has room for.
     modulus_range : int
         The modulus of all sums, a power of two that holds ``clients * (quantization_range - 1)``.
     timeout : float or None
