@@ -9,7 +9,7 @@ from flwr.server.strategy import FedAvg as LegacyFedAvg
 from flwr.server.workflow import DefaultWorkflow
 from flwr.serverapp.strategy import FedAvg
 from secagg import Misuse
-from secagg.flower import SecAggGrid, SecAggPlusWorkflow, secagg_mod, secaggplus_mod
+from secagg.flower import SecAggGrid, SecAggMod, SecAggPlusWorkflow, secagg_mod, secaggplus_mod
 from secagg.flower.errors import TooHeavy, power_of_two_above
 
 ERROR = 1e-3
@@ -122,3 +122,85 @@ def test_weights_of_just_max_weight_are_not_said_to_be_above_it(max_weight, modu
             quantization_range=levels, modulus_range=modulus_range, max_weight=max_weight,
         )  # fmt: skip
     assert "weights are" not in caplog.text
+
+
+# --- Weights that are known before training ----------------------------------------------------------
+
+
+class Counted:
+    """A training that counts its calls, of a client that knows its weight before."""
+
+    def __init__(self, weight, known=None):
+        self.weight, self.calls, self.contexts = weight, 0, []
+        self.known = weight if known is None else known
+
+    def __call__(self, arrays):
+        self.calls += 1
+        return moved_by(1, self.weight)(arrays)
+
+    def of_context(self, context):
+        self.contexts.append(context)
+        return self.known
+
+    @property
+    def mod(self):
+        return SecAggMod(weight=self.of_context)
+
+
+def of_messages(trainings):
+    clients = Fleet([message_app(train, [train.mod]) for train in trainings])
+    return start(clients, reconstruction_threshold=2)
+
+
+def of_legacy(trainings):
+    clients = Fleet([legacy_app(train, [train.mod]) for train in trainings])
+    model = ndarrays_to_parameters([np.zeros(4, np.float32)])
+    chosen = LegacyFedAvg(initial_parameters=model, min_fit_clients=len(trainings), fraction_evaluate=0.0)
+    context = legacy_context(chosen, 1)
+    DefaultWorkflow(fit_workflow=SecAggPlusWorkflow(1.0, 2))(clients, context)
+    return context.state.array_records["parameters"].to_numpy_ndarrays()[0]
+
+
+@pytest.mark.parametrize("run", [of_messages, of_legacy])
+def test_where_no_known_weight_fits_the_run_ends_before_anyone_trains(run):
+    trainings = [Counted(HEAVY * times) for times in (1, 3, 2)]
+    with pytest.raises(Misuse, match="say max_weight=4194304$"):
+        run(trainings)
+    assert [train.calls for train in trainings] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("run", [of_messages, of_legacy])
+def test_a_client_whose_known_weight_does_not_fit_does_not_train(run):
+    trainings = [*(Counted(10) for _ in range(3)), Counted(HEAVY)]
+    found = run(trainings)
+    assert [train.calls for train in trainings] == [1, 1, 1, 0]
+    mean = found if run is of_legacy else found[0].arrays["w"].numpy()
+    np.testing.assert_allclose(mean, 1, atol=ERROR)
+
+
+def test_the_weight_is_asked_for_once_a_round_with_the_clients_context():
+    trainings = [Counted(10) for _ in range(3)]
+    of_messages(trainings)
+    assert [[context.node_id for context in train.contexts] for train in trainings] == [[101], [102], [103]]
+
+
+def test_what_a_client_replies_is_its_weight_whatever_it_knew():
+    trainings = [Counted(10, known=1), Counted(10, known=30), Counted(10), Counted(HEAVY, known=10)]
+    result, grid = of_messages(trainings)
+    np.testing.assert_allclose(result.arrays["w"].numpy(), 1, atol=ERROR)
+    assert set(grid.last_round.failures) == {104} and "max_weight=1048576" in grid.last_round.failures[104]
+
+
+@pytest.mark.parametrize("known", ["10", True, float("nan"), -1])
+def test_a_known_weight_that_is_none_is_an_error_of_its_client(known):
+    trainings = [*(Counted(10) for _ in range(3)), Counted(10, known=known)]
+    _, grid = of_messages(trainings)
+    assert "BadReply: the weight of the update" in grid.last_round.failures[104]
+    assert trainings[3].calls == 0
+
+
+def test_uniform_weights_and_rounds_of_metrics_ask_for_none():
+    trainings = [Counted(HEAVY) for _ in range(3)]
+    clients = Fleet([message_app(train, [train.mod]) for train in trainings])
+    start(clients, reconstruction_threshold=2, uniform_weights=True, evaluate=1.0, evaluate_metrics={"loss": 1.0})
+    assert not any(train.contexts for train in trainings)

@@ -15,7 +15,7 @@ from .errors import NotAgreed, PlainMessage
 from .layout import hash_of
 from .memory import Memory
 from .terms import Terms
-from .update import Update, mask
+from .update import Update, check_weight, mask
 
 ClientAppCallable = Callable[[Message, Context], Message]
 
@@ -55,6 +55,11 @@ class SecAggMod:
         own, in clear, as they always are in Flower. `SecAggGrid` with ``evaluate_metrics`` needs no such answers.
     state_key : callable
         Gives the key under which the client's state is sealed between two messages; see `secagg.flower.keys`.
+    weight : callable or None
+        Gives the weight (number of examples) of this client's next update from its context, where
+        the app can know it before it trains. A client whose weight has no room in a round then
+        leaves it in the setup, and does not train in vain. It is called once a round, and what it
+        gives stays here; the weight of the update is that of the reply all the same.
     """
 
     def __init__(
@@ -64,11 +69,13 @@ class SecAggMod:
         same_model: bool = True,
         plain_evaluation: bool = True,
         state_key: Callable[[Context], StateKey] = keys.state_key,
+        weight: Callable[[Context], float] | None = None,
     ) -> None:
         self.policy = policy
         self.same_model = same_model
         self.plain_evaluation = plain_evaluation
         self.state_key = state_key
+        self.weight = weight
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles one message, as Flower calls a mod."""
@@ -112,6 +119,8 @@ class SecAggMod:
         if self.same_model and not Terms.decode(terms).model:
             raise NotAgreed("clients may start from different models, which this client does not accept")
         memory.begin(request, terms)
+        if self.weight is not None and memory.terms.weighs_arrays:
+            check_weight(self.weight(context), memory.params)
         return Client(
             context.node_id, application=terms, policy=self.policy, state_key=key, keep_vector=False
         )

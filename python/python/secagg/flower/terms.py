@@ -48,6 +48,11 @@ class Terms:
     ranges: Ranges = ()
     """Patterns of arrays with clipping ranges of their own."""
 
+    @property
+    def weighs_arrays(self) -> bool:
+        """Whether the number of examples of a training decides what an update weighs."""
+        return self.has_arrays and not self.uniform_weights
+
     def layout(self, content: RecordDict) -> Layout:
         """The arrays of a content that the round averages.
 

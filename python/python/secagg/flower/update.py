@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, log10
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -149,16 +150,35 @@ def _explain(
     error: BadUpdate, weight: float, vector: Numbers, layout: Layout, terms: Terms, params: Params
 ) -> Exception:
     """What to change. The numbers are the client's own, so they go to its log, and not to the server."""
-    if not (isfinite(weight) and weight >= 0):
-        LOG.error("the weight of this update is %g, and must be a finite number from 0 on", weight)
-        return BadReply("the weight of the update is negative or not finite: it is a number of examples")
-    if weight > params.max_weight:
-        LOG.error("the weight %g of this update is above max_weight=%g", weight, params.max_weight)
-        return TooHeavy.of(weight, params.max_weight)
+    try:
+        check_weight(weight, params)
+    except BadReply as of_weight:
+        return of_weight
     bad = [layout.label(part) for part, place in layout.places() if not np.isfinite(vector[place]).all()]
     lanes = zip(terms.metrics, vector[layout.dimension :], strict=True)
     bad += [f"metric {name!r}" for name, lane in lanes if not np.isfinite(lane)]
     return BadArrays(f"the update holds values that are not finite, in {', '.join(bad)}") if bad else error
+
+
+def check_weight(weight: float, params: Params) -> None:
+    """Refuses a weight that the round has no room for. The number goes to the client's own log, and
+    not to the server.
+
+    Raises
+    ------
+    BadReply
+        If it is negative, not finite, or no number.
+    TooHeavy
+        If it is above the largest that the round takes.
+    """
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise BadReply(f"the weight of the update must be a number of examples, not a {type(weight).__name__}")
+    if not (isfinite(weight) and weight >= 0):
+        LOG.error("the weight of this update is %g, and must be a finite number from 0 on", weight)
+        raise BadReply("the weight of the update is negative or not finite: it is a number of examples")
+    if weight > params.max_weight:
+        LOG.error("the weight %g of this update is above max_weight=%g", weight, params.max_weight)
+        raise TooHeavy.of(float(weight), params.max_weight)
 
 
 def metrics_of(lanes: list[float], terms: Terms, clipping_range: float) -> dict[str, float]:
