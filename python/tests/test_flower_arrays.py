@@ -1,6 +1,7 @@
 """Arrays of a model through whole rounds of both APIs: types, arrays that are left alone, ranges, records."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -354,8 +355,29 @@ def test_arrays_that_are_no_more_than_error_are_named(how, caplog):
     assert "'0' may be off by 0." in line and "largest element is 0.0" in line
     assert "'1' holds integers, which may be off by" in line and "'2' holds bools, which may be off by" in line
     assert not any(name in line for name in ("'3'", "'4'", "'5'"))
+    (zeros,) = [record.getMessage() for record in caplog.records if "all zeros" in record.getMessage()]
+    assert "'3' (" in zeros and not any(name in zeros for name in ("'0'", "'1'", "'2'", "'4'", "'5'"))
     for remedy in ("clipping_range of their own", "lower max_weight", "raise modulus_range", "skip"):
-        assert remedy in line
+        assert remedy in line and remedy in zeros
+
+
+@pytest.mark.parametrize("how", ["messages", "legacy"])
+def test_an_array_that_is_lost_beside_a_large_one_is_named_with_what_it_may_have_held(how, caplog):
+    model = {"0": np.ones(50, "f4"), "1": np.full(50, 1e-12, "f4"), "2": np.zeros(50, "f4"), "3": np.zeros(3, "i4")}
+    with caplog.at_level(logging.WARNING, "flwr"):
+        if how == "messages":
+            mean, _ = run(model)
+            assert not any(mean[name].numpy().any() for name in "123")
+        else:
+            assert not run_legacy(list(model.values()))[1].any()
+    (line,) = [record.getMessage() for record in caplog.records if "all zeros" in record.getMessage()]
+    lost = [float(number) for number in re.findall(r"'[12]' \(([^)]+)\)", line)]
+    assert len(lost) == 2 and all(1e-12 < bound < 1e-3 for bound in lost)
+    assert "'0'" not in line and "'3'" not in line
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "flwr"):
+        run({"0": np.zeros(50, "f4"), "1": np.zeros(50, "f4")})
+    assert "all zeros" not in caplog.text and "all elements of the mean are 0" in caplog.text
 
 
 def test_a_warning_names_few_of_many_arrays_and_precise_ones_none(caplog):

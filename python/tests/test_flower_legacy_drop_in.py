@@ -7,6 +7,7 @@ import pytest
 import secagg
 from fleet import Fleet, legacy_app, legacy_context, message_app, moved_by, stage_of
 from flwr.app import ArrayRecord, MetricRecord
+from flwr.client.mod import secaggplus_mod as flowers_mod
 from flwr.common import ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
 from flwr.server.workflow import DefaultWorkflow
@@ -134,11 +135,64 @@ def test_names_that_cannot_be_had_say_why(name):
         getattr(WorkflowState(), name)
 
 
-def test_the_masked_sum_is_gone_when_its_masks_are():
-    workflow = Shown(3, 2)
-    run(workflow, fleet())
-    with pytest.raises(AttributeError, match="after collect_masked_vectors_stage"):
-        workflow.seen["state"].aggregate_ndarrays  # noqa: B018
+def reading(base, when):
+    """A workflow that reads all of the state after each stage but the last, and the masked sum before that or after.
+
+    Flower's own deletes some of the state as it goes on, which is then left alone.
+    """
+
+    class Reading(base):
+        def setup_stage(self, grid, context, state):
+            self.state = state
+            return self.read(super().setup_stage(grid, context, state))
+
+        def share_keys_stage(self, grid, context, state):
+            return self.read(super().share_keys_stage(grid, context, state))
+
+        def collect_masked_vectors_stage(self, grid, context, state):
+            return self.read(super().collect_masked_vectors_stage(grid, context, state))
+
+        def unmask_stage(self, grid, context, state):
+            before = len(state.aggregate_ndarrays)
+            goes_on = super().unmask_stage(grid, context, state)
+            return goes_on and (before if when == "before" else len(state.aggregate_ndarrays)) > 0
+
+        def read(self, goes_on):
+            names = set(flowers.WorkflowState.__dataclass_fields__) - {"forward_srcs", "forward_ciphertexts"}
+            for name in names if base is SecAggPlusWorkflow else ():
+                getattr(self.state, name)
+            return goes_on
+
+    return Reading
+
+
+@pytest.mark.parametrize("base", [SecAggPlusWorkflow, flowers.SecAggPlusWorkflow])
+def test_the_masked_sum_is_gone_when_its_masks_are_as_in_flowers_own(base):
+    mod = secaggplus_mod if base is SecAggPlusWorkflow else flowers_mod
+    clients = lambda: Fleet([legacy_app(moved_by(0.5), [mod]) for _ in range(3)])  # noqa: E731
+    run(reading(base, "before")(3, 2), clients())
+    with pytest.raises(AttributeError, match="aggregate_ndarrays"):
+        run(reading(base, "after")(3, 2), clients())
+
+
+@pytest.mark.parametrize("stage", ["setup", "share_keys", "collect_masked_vectors", "unmask"])
+def test_a_state_can_be_read_whatever_stage_has_ended_its_round(stage):
+    workflow = reading(SecAggPlusWorkflow, "before")(3, 2)
+    before = run(workflow, fleet(3, vanish=dict.fromkeys((101, 102, 103), stage)))
+    np.testing.assert_array_equal(model(before)[0], 0)
+    if stage == "unmask":
+        with pytest.raises(AttributeError, match="as in Flower's own"):
+            workflow.state.aggregate_ndarrays  # noqa: B018
+    else:
+        assert workflow.state.aggregate_ndarrays == []
+
+
+@pytest.mark.parametrize("levels", [2**22, "auto"])
+def test_the_state_of_a_round_of_too_few_nodes_can_be_read(levels):
+    workflow = reading(SecAggPlusWorkflow, "before")(3, 2, quantization_range=levels)
+    run(workflow, fleet(2))
+    assert (workflow.state.num_shares, workflow.state.threshold, workflow.state.aggregate_ndarrays) == (0, 0, [])
+    assert workflow.state.failures
 
 
 # --- Metrics (F5) ------------------------------------------------------------------------------------

@@ -23,39 +23,46 @@ HALFWAY_TO_TIE = 0.25
 MOST_NAMED = 5
 """Arrays that one warning names."""
 
+REMEDIES = (
+    "a clipping_range of their own that is nearer to their values, lower max_weight, raise modulus_range "
+    'with quantization_range="auto", or name them in skip'
+)
 
-def of_arrays(layout: Layout, mean: Numbers, clipping_range: float, error_bound: float) -> str:
-    """A warning of the arrays that are no more than error, and of integers that may not be those of
-    the mean; empty where there are none.
+
+def of_arrays(layout: Layout, mean: Numbers, clipping_range: float, error_bound: float) -> Iterator[str]:
+    """Warnings of the arrays that are no more than error, of integers that may not be those of the
+    mean, and of arrays that are all zeros where others are not.
 
     `mean` is the vector, and `error_bound` that of its elements. For an array with a range of its
     own it is as many times more or less as that range is wider or narrower.
     """
-    found = []
+    noisy, zeros = [], []
     for part, place in layout.places():
         if not part.size:
             continue
         scale, lanes = (part.bound or clipping_range) / clipping_range, mean[place]
-        largest = max(float(lanes.max()), -float(lanes.min())) * scale
-        if words := _of_array(part, error_bound * scale, largest):
-            found.append(f"{layout.label(part)} {words}")
-    if not found:
-        return ""
-    more = f"; and {len(found) - MOST_NAMED} arrays more" if len(found) > MOST_NAMED else ""
-    return (
-        f"the mean is imprecise in some arrays: {'; '.join(found[:MOST_NAMED])}{more}. Give them a "
-        "clipping_range of their own that is nearer to their values, lower max_weight, raise modulus_range "
-        'with quantization_range="auto", or name them in skip'
-    )
+        largest, error = max(float(lanes.max()), -float(lanes.min())) * scale, error_bound * scale
+        if part.dtype.kind in "iub":
+            if error >= HALFWAY_TO_TIE:
+                kind = "bools" if part.dtype.kind == "b" else "integers"
+                noisy.append(f"{layout.label(part)} holds {kind}, which may be off by {error:.2g}")
+        elif largest == 0:
+            zeros.append(f"{layout.label(part)} ({error:.2g})")
+        elif largest <= error:
+            noisy.append(f"{layout.label(part)} may be off by {error:.2g}, and its largest element is {largest:.2g}")
+    if noisy:
+        yield f"the mean is imprecise in some arrays: {_first('; ', noisy)}. Give them {REMEDIES}"
+    if zeros and mean.any():
+        yield (
+            "some arrays of the mean are all zeros, and elements up to the number behind each may be lost in them: "
+            f"{_first(', ', zeros)}. If they are not zero, give them {REMEDIES}"
+        )
 
 
-def _of_array(part: Part, error: float, largest: float) -> str:
-    """Words on one array; none if it is precise enough, or floats that are all zero."""
-    if part.dtype.kind in "iub" and error >= HALFWAY_TO_TIE:
-        return f"holds {'bools' if part.dtype.kind == 'b' else 'integers'}, which may be off by {error:.2g}"
-    if not 0 < largest <= error:
-        return ""
-    return f"may be off by {error:.2g}, and its largest element is {largest:.2g}"
+def _first(separator: str, words: list[str]) -> str:
+    """As many as one warning names, and how many more there are."""
+    more = f"; and {len(words) - MOST_NAMED} arrays more" if len(words) > MOST_NAMED else ""
+    return separator.join(words[:MOST_NAMED]) + more
 
 
 def advice(found: Imprecise, settings: Settings, params: Params, clipped: int = 0) -> str:

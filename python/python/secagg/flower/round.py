@@ -387,7 +387,7 @@ class Round:
         )  # fmt: skip
         if result.warning is not None:
             LOG.log(WARNING, "%s", self._advice(result.warning))
-        if words := of_arrays(self.layout, result.mean, self.server.params.clipping_range, result.error_bound):
+        for words in of_arrays(self.layout, result.mean, self.server.params.clipping_range, result.error_bound):
             LOG.log(WARNING, "%s", words)
         if result.clipped:
             LOG.log(

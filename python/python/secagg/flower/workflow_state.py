@@ -8,8 +8,9 @@ from flwr.app import RecordDict
 from flwr.common import FitRes
 from flwr.server.client_proxy import ClientProxy
 
-from secagg import Misuse
+from secagg import Misuse, Params
 
+from .errors import RoundFailed
 from .layout import Numbers
 from .round import Outcome, Round
 from .settings import Settings
@@ -57,39 +58,40 @@ class WorkflowState:
         """The sum of the survivors' vectors with its masks still on: their weights, then an array
         for each of the model.
 
-        Lanes modulo `mod_range`. Empty until `collect_masked_vectors_stage` has run.
+        Lanes modulo `mod_range`. Empty until `collect_masked_vectors_stage` has run, and where a
+        stage up to that one has ended the round.
 
         Raises
         ------
         AttributeError
-            After `unmask_stage`, which removes the masks.
+            After `unmask_stage`, which removes the masks: Flower's own deletes it there, too. The
+            mean is then in `outcome`, and in `legacy_results` as the strategy is given it.
         """
-        if self.outcome is not None:
-            raise AttributeError(
-                "aggregate_ndarrays is gone once unmask_stage has removed the masks: read it after "
-                "collect_masked_vectors_stage"
-            )
-        if self.round is None or self.round.server.stage in ("setup", "share_keys", "collect_masked_vectors"):
+        if self.round is None:
             return []
+        if any(report.stage == "unmask" for report in self.round.stages):
+            raise AttributeError(
+                "aggregate_ndarrays is gone once unmask_stage has removed the masks, as in Flower's own: read it "
+                "after collect_masked_vectors_stage, or the mean in state.legacy_results"
+            )
         try:
             lanes = self.round.server.masked_sum()
-        except Misuse as error:
-            raise AttributeError(f"there is no aggregate_ndarrays: {error}") from error
+        except (Misuse, RoundFailed):
+            return []
         parts = self.round.layout.places()
         return [lanes[:1], *(lanes[1:][place].reshape(part.shape) for part, place in parts)]
 
     @property
     def num_shares(self) -> int:
         """Shares of each secret, as Flower counts them: the client itself included; 0 before the
-        setup."""
-        if self.settings is None or self.round is None:
-            return 0
-        return self.settings.flowers_num_shares(self.round.server.params.cohort_size)
+        setup, and in a round of too few nodes."""
+        params = self._params
+        return 0 if self.settings is None or params is None else self.settings.flowers_num_shares(params.cohort_size)
 
     @property
     def threshold(self) -> int:
-        """Shares that recover a secret; 0 before the setup."""
-        return 0 if self.round is None else self.round.server.params.threshold
+        """Shares that recover a secret; 0 before the setup, and in a round of too few nodes."""
+        return 0 if self._params is None else self._params.threshold
 
     @property
     def clipping_range(self) -> float:
@@ -98,11 +100,16 @@ class WorkflowState:
 
     @property
     def quantization_range(self) -> int:
-        """Levels for the `max_weight` that was asked for; 0 before the setup."""
+        """The levels that were asked for, which are the fewest for `max_weight`; 0 before the setup.
+
+        With "auto" they are those of the largest weight.
+        """
         if self.settings is None or self.round is None:
             return 0
         asked = self.settings.quantization_range
-        return self.round.server.params.quantization_range if isinstance(asked, str) else asked
+        if not isinstance(asked, str):
+            return asked
+        return 0 if self._params is None else self._params.quantization_range
 
     @property
     def mod_range(self) -> int:
@@ -129,6 +136,14 @@ class WorkflowState:
         )
 
     forward_ciphertexts = forward_srcs
+
+    @property
+    def _params(self) -> Params | None:
+        """The parameters of the round; None before the setup, and where it had too few nodes."""
+        try:
+            return None if self.round is None else self.round.server.params
+        except RoundFailed:
+            return None
 
     def note_keys(self) -> None:
         """Reads keys and neighbours off the requests that hand them out: docs/protocol.md,
