@@ -1,6 +1,7 @@
 """Copies of a large model in a round: none is made or held that could be spared."""
 
 import gc
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -14,6 +15,7 @@ from flwr.server.workflow import DefaultWorkflow
 from flwr.serverapp.strategy import FedAvg
 from secagg.flower import SecAggGrid, SecAggWorkflow, secagg_mod
 from secagg.flower._records import LONG_RECORD, LONGEST_ENTRY, MESSAGE
+from secagg.flower.layout import Layout
 from secagg.flower.npy import in_place
 
 ELEMENTS = LONGEST_ENTRY // 4
@@ -113,6 +115,18 @@ def test_arrays_are_read_where_they_are(array):
     np.testing.assert_array_equal(found, array)
     if array.size:
         assert np.shares_memory(found, np.frombuffer(serialized.data, np.uint8))
+
+
+def test_an_update_is_copied_once_into_its_vector():
+    records = {"arrays": ArrayRecord({"w": Array(np.ones(ELEMENTS, np.float32))})}
+    tracemalloc.start()
+    try:
+        layout = Layout.of(records)
+        assert tracemalloc.get_traced_memory()[1] < 4 * ELEMENTS / 2, "a layout needs no copy"
+        vector = layout.flatten(records, 8.0)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * vector.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 GOOD = Array(np.zeros(4)).data

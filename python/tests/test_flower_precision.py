@@ -5,10 +5,13 @@ import re
 
 import numpy as np
 import pytest
-from fleet import Fleet, message_app
+from fleet import Fleet, act_as_server, legacy_app, legacy_context, message_app
 from flwr.app import Array, ArrayRecord, Message, RecordDict
+from flwr.common import ndarrays_to_parameters
+from flwr.server.strategy import FedAvg
+from flwr.server.workflow import DefaultWorkflow
 from secagg import Imprecise
-from secagg.flower import SecAggGrid, secagg_mod
+from secagg.flower import SecAggGrid, SecAggWorkflow, secagg_mod
 from secagg.flower.precision import advice
 from secagg.flower.settings import Settings
 
@@ -73,3 +76,55 @@ def test_a_report_keeps_the_bound_and_the_clients_that_clipped(caplog):
     assert report.clipped == NODES and 0 < report.error_bound == grid.last_round.error_bound < 1e-4
     grid, _ = ask(caplog, 0.5, reconstruction_threshold=NODES)
     assert grid.rounds[0].error and grid.rounds[0].error_bound is None and grid.rounds[0].clipped is None
+
+
+# --- max_weight far above what clients have (F6) -----------------------------------------------------
+
+VALUES = [0.0, 1.0, 2.0, 3.0]
+
+
+def train(value):
+    return lambda arrays: ({name: np.full_like(array, value) for name, array in arrays.items()}, 1, {})
+
+
+def of_weight_one(how, caplog, max_weight):
+    """The mean of clients of weight 1, or None where the round has none, and all that was said."""
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="flwr"):
+        found = legacy_mean(max_weight) if how == "legacy" else message_mean(max_weight)
+    return found, caplog.text
+
+
+def message_mean(max_weight):
+    clients = Fleet([message_app(train(value), [secagg_mod]) for value in VALUES])
+    grid = SecAggGrid(clients, 2, max_weight=max_weight)
+    content = {"arrays": ArrayRecord({"w": Array(np.full(20, 7, np.float32))})}
+    replies = list(grid.send_and_receive([Message(RecordDict(content), node, "train") for node in clients.apps]))
+    assert {reply.has_error() for reply in replies} == {grid.rounds[0].error is not None}
+    return None if grid.rounds[0].error else replies[0].content["arrays"]["w"].numpy()
+
+
+def legacy_mean(max_weight):
+    act_as_server()
+    clients = Fleet([legacy_app(train(value), [secagg_mod]) for value in VALUES])
+    model = ndarrays_to_parameters([np.full(20, 7, np.float32)])
+    strategy = FedAvg(initial_parameters=model, min_fit_clients=NODES, min_available_clients=NODES, fraction_evaluate=0.0)
+    context = legacy_context(strategy)
+    DefaultWorkflow(fit_workflow=SecAggWorkflow(2, max_weight=max_weight))(clients, context)
+    (found,) = [array.numpy() for array in context.state.array_records["parameters"].values()]
+    return None if (found == 7).all() else found
+
+
+@pytest.mark.parametrize(
+    ("how", "max_weight", "has_mean"),
+    # Where there is no mean, a lane is still one whole example: so weights are exact, and the advice is no matter of chance.
+    [("legacy", 1e6, True), ("messages", 1e6, True), ("legacy", 3 * 2**22, False), ("messages", 3 * 2**23, False)],
+)
+def test_a_max_weight_far_above_the_weights_is_told_with_the_one_that_would_do(how, max_weight, has_mean, caplog):
+    found, said = of_weight_one(how, caplog, max_weight)
+    assert (found is not None) == has_mean, "a mean that is noise is none"
+    (lower,) = set(re.findall(r"lower max_weight to (\S+) if no client", said))
+    assert "elements of the mean may be off by" in said and float(lower) < max_weight
+    found, said = of_weight_one(how, caplog, float(lower))
+    np.testing.assert_allclose(found, 1.5, atol=0.08)
+    assert "may be off by" not in said and "each element within" in said
