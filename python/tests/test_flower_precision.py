@@ -87,30 +87,31 @@ def train(value):
     return lambda arrays: ({name: np.full_like(array, value) for name, array in arrays.items()}, 1, {})
 
 
-def of_weight_one(how, caplog, max_weight):
+def of_weight_one(how, caplog, max_weight, **settings):
     """The mean of clients of weight 1, or None where the round has none, and all that was said."""
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="flwr"):
-        found = legacy_mean(max_weight) if how == "legacy" else message_mean(max_weight)
+        mean = legacy_mean if how == "legacy" else message_mean
+        found = mean(max_weight=max_weight, **settings)
     return found, caplog.text
 
 
-def message_mean(max_weight):
+def message_mean(**settings):
     clients = Fleet([message_app(train(value), [secagg_mod]) for value in VALUES])
-    grid = SecAggGrid(clients, 2, max_weight=max_weight)
+    grid = SecAggGrid(clients, 2, **settings)
     content = {"arrays": ArrayRecord({"w": Array(np.full(20, 7, np.float32))})}
     replies = list(grid.send_and_receive([Message(RecordDict(content), node, "train") for node in clients.apps]))
     assert {reply.has_error() for reply in replies} == {grid.rounds[0].error is not None}
     return None if grid.rounds[0].error else replies[0].content["arrays"]["w"].numpy()
 
 
-def legacy_mean(max_weight):
+def legacy_mean(**settings):
     act_as_server()
     clients = Fleet([legacy_app(train(value), [secagg_mod]) for value in VALUES])
     model = ndarrays_to_parameters([np.full(20, 7, np.float32)])
     strategy = FedAvg(initial_parameters=model, min_fit_clients=NODES, min_available_clients=NODES, fraction_evaluate=0.0)
     context = legacy_context(strategy)
-    DefaultWorkflow(fit_workflow=SecAggWorkflow(2, max_weight=max_weight))(clients, context)
+    DefaultWorkflow(fit_workflow=SecAggWorkflow(2, **settings))(clients, context)
     (found,) = [array.numpy() for array in context.state.array_records["parameters"].values()]
     return None if (found == 7).all() else found
 
@@ -128,3 +129,14 @@ def test_a_max_weight_far_above_the_weights_is_told_with_the_one_that_would_do(h
     found, said = of_weight_one(how, caplog, float(lower))
     np.testing.assert_allclose(found, 1.5, atol=0.08)
     assert "may be off by" not in said and "each element within" in said
+
+
+@pytest.mark.parametrize("how", ["legacy", "messages"])
+def test_the_server_is_told_how_many_clients_clipped_and_what_to_raise(how, caplog):
+    """Which of them did is in their own logs alone, which the server's operator does not see."""
+    found, said = of_weight_one(how, caplog, 10, clipping_range=2.5)
+    np.testing.assert_allclose(found, (0 + 1 + 2 + 2.5) / 4, atol=1e-3)
+    assert "1 of 4 clients clipped: raise clipping_range" in said
+    found, said = of_weight_one(how, caplog, 10, clipping_range=3.0)
+    np.testing.assert_allclose(found, 1.5, atol=1e-3)
+    assert "clipped" not in said
