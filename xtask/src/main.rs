@@ -7,6 +7,7 @@ mod chores;
 mod coverage;
 mod fuzz;
 mod miri;
+mod model;
 mod run;
 mod structure;
 mod supply;
@@ -44,6 +45,8 @@ Chores:
   targets               kernels and protocol compiled for wasm32, and their tests on i686 and emulated s390x: wants
                         those targets of Rust, and Debian's gcc-i686-linux-gnu, libc6-dev-i386-cross,
                         gcc-s390x-linux-gnu, libc6-dev-s390x-cross and qemu-user
+  model                 all that a server may choose, with small cohorts, and the attack that each check keeps out:
+                        wants Spin and a C compiler
   ci                    what of the above continuous integration runs, each timed; stops at the first that
                         fails, and says what was not run since a tool is missing
   help                  this page
@@ -118,6 +121,7 @@ fn dispatch(words: &[&str]) -> Outcome {
         ["miri"] => miri::miri("s390x-unknown-linux-gnu"),
         ["miri", target] => miri::miri(target),
         ["targets"] => assurance::targets(),
+        ["model"] => model::model(),
         ["ci"] => chores::ci(),
         [] => Err(Failure::Usage("say which chore".into())),
         [chore, ..] => Err(Failure::Usage(unknown(chore))),
