@@ -6,7 +6,7 @@
 Each case runs in a process of its own. The clients are real ClientApps with Flower's mod or ours, one at a time; messages and
 contexts go through Flower's serialization, and contexts wait on the disk, so the process holds the server and one
 client. Times are processor seconds of all threads: what the grid takes is taken off. Clients that drop out do so after they
-shared their keys, since Flower's workflow bears it nowhere else.
+shared their keys, since Flower's workflow bears it nowhere else. Fails if the largest error of a case is above Flower's.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def main() -> None:
         Path(options.out).write_text(table + "\n")
     if options.json:
         Path(options.json).write_text(_document(options.machine, rows))
+    if worse := [case for case, found in rows if found["secagg"]["error"] > found["flower"]["error"]]:
+        raise SystemExit(f"the largest error is above Flower's in {worse}")
 
 
 HEAD = (
