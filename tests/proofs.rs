@@ -1,11 +1,13 @@
 //! The last column of the specification's tables of rules: for each rule the tests that prove it. A test that
-//! is renamed or removed shows here, and so does a rule without one.
+//! is renamed or removed shows here, and so does a rule without one. And the column before it in the tables of a
+//! client: for each check the lemmas that need it, as the proof names them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = include_str!("../docs/protocol.md");
+const PROOF: &str = include_str!("../docs/security.md");
 
 /// A rule as the page has it, with the tests that it names.
 type Row = (String, Vec<String>);
@@ -85,6 +87,60 @@ fn every_test_that_a_rule_names_is_there() {
                 known.iter().any(|known| known == name),
                 "{test} is named for the rule: {rule}"
             );
+        }
+    }
+}
+
+/// What stands between backticks, without the type that an error is a variant of.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).map(|name| name.rsplit("::").next().unwrap_or(name))
+}
+
+/// Each check of a client: its error, and the lemmas that the specification says need it.
+fn checks() -> Vec<(&'static str, Vec<&'static str>)> {
+    let sections = PAGE.split("\n### Stage ").skip(1);
+    let clients = sections.filter(|section| section[1..].starts_with(", client: "));
+    let lines = clients.flat_map(|section| section.split("\n##").next().unwrap_or("").lines());
+    let rows = lines.filter(|line| line.starts_with("| ") && line.contains('`'));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, error, lemmas, _] = cells[..] else { panic!("a row of four cells: {row}") };
+        (names(error).next().expect("an error"), lemmas.split(", ").collect())
+    })
+    .collect()
+}
+
+/// The errors that each lemma of the proof uses: the first sentence of its *Checks*.
+fn used() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let lemma = |text: &'static str| {
+        let (number, rest) = text.split_once(' ').expect("a number and a name");
+        let (_, checks) = rest.split_once("*Checks:*").expect("each lemma names its checks");
+        let sentence = checks.split(". ").next().and_then(|text| text.split(".\n").next());
+        (number, names(sentence.unwrap_or(checks)).collect())
+    };
+    PROOF.split("\n**Lemma ").skip(1).map(lemma).collect()
+}
+
+#[test]
+fn every_check_of_a_client_is_used_by_the_lemmas_that_it_names() {
+    let used = used();
+    assert!(checks().len() > 45, "only {} checks were read", checks().len());
+    for (error, lemmas) in checks() {
+        for lemma in lemmas.iter().filter(|&&lemma| lemma != "-") {
+            let named = used.get(lemma).is_some_and(|errors| errors.contains(&error));
+            assert!(named, "{error} names lemma {lemma}, which does not use it");
+        }
+    }
+}
+
+#[test]
+fn every_check_that_a_lemma_uses_names_it() {
+    let checks = checks();
+    for (lemma, errors) in used() {
+        for error in errors {
+            let rows: Vec<_> = checks.iter().filter(|(named, _)| *named == error).collect();
+            let named = rows.iter().any(|(_, lemmas)| lemmas.contains(&lemma));
+            assert!(rows.is_empty() || named, "lemma {lemma} uses {error}, which does not name it");
         }
     }
 }
