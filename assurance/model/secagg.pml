@@ -24,7 +24,26 @@
 #define A 4
 #define DEGREE 4
 #define T 4
+#endif
+
+/* Where a part of the ring can be split off: all boxes are forwarded, all survivors are named to all, and who can sign
+ * does. In a window of k/2 = 2 places there may be one colluder, t - k/2, but not in two disjoint ones (lemma 10). */
+#ifdef NO_GOOD_RING
+#define PARTS
+#define CORRUPTED (1 + 32)
+#define A 2
+#endif
+#ifdef PARTS
+#define N 10
+#define DEGREE 4
+#define T 3
+#define FLOOR Q
+#define SET short
 #else
+#define SET byte
+#endif
+
+#ifndef N
 #define N 6
 #define DEGREE (N - 1)
 #endif
@@ -70,24 +89,26 @@
 
 #define BIT(i) (1 << (i))
 #define HAS(set, i) (((set) >> (i)) & 1)
-#define COUNT(s) (HAS(s, 0) + HAS(s, 1) + HAS(s, 2) + HAS(s, 3) + HAS(s, 4) + HAS(s, 5) + HAS(s, 6) + HAS(s, 7))
+#define COUNT(s) (HAS(s, 0) + HAS(s, 1) + HAS(s, 2) + HAS(s, 3) + HAS(s, 4) + HAS(s, 5) + HAS(s, 6) + HAS(s, 7) \
+    + HAS(s, 8) + HAS(s, 9))
 #define ALL (BIT(N) - 1)
 #define HONEST (ALL & ~CORRUPTED)
 #define WITHIN(a, b) (((a) & ~(b)) == 0)
 
-byte roster;    /* its members */
-byte impostors; /* members whose keys are the server's own */
-byte ghosts;    /* honest members that are not here, and whose mask keys the server has from elsewhere */
-byte live;      /* honest clients that took the roster */
-byte near[N];   /* neighbours on the ring of the roster */
-byte boxes[N];  /* neighbours whose boxes were forwarded to this client */
-byte masked;    /* honest clients that sent a masked vector */
-byte story[N];  /* the survivors that this client signed */
-byte second[N]; /* the same, where nothing keeps it from signing again */
-byte revealed;  /* honest clients that revealed for their story */
-byte also;      /* and for the second */
-byte seeds, keys, part; /* in the end: whose secrets are known, and whose sum is read */
-byte i, u, v, seen, n;
+SET roster;    /* its members */
+SET impostors; /* members whose keys are the server's own */
+SET ghosts;    /* honest members that are not here, and whose mask keys the server has from elsewhere */
+SET live;      /* honest clients that took the roster */
+SET near[N];   /* neighbours on the ring of the roster */
+SET boxes[N];  /* neighbours whose boxes were forwarded to this client */
+SET masked;    /* honest clients that sent a masked vector */
+SET story[N];  /* the survivors that this client signed */
+SET second[N]; /* the same, where nothing keeps it from signing again */
+SET revealed;  /* honest clients that revealed for their story */
+SET also;      /* and for the second */
+SET seeds, keys, part; /* in the end: whose secrets are known, and whose sum is read */
+SET named, seen; /* survivors that are named, and signed */
+byte i, u, v, n;
 
 /* Any subset of a set, put into `into`. */
 inline subset(into, all) {
@@ -99,21 +120,6 @@ inline subset(into, all) {
     :: i == N -> break
     od;
     i = 0
-}
-
-/* The same, where clients are interchangeable: any number of them. */
-inline some(into, all) {
-#ifdef SPARSE
-    subset(into, all)
-#else
-    into = 0;
-    i = 0;
-    do
-    :: i < N -> into = into | (all & BIT(i)); i++
-    :: true -> break
-    od;
-    i = 0
-#endif
 }
 
 /* The neighbours of `u`: DEGREE/2 members on either side, or all where these would meet. */
@@ -136,11 +142,10 @@ inline find_neighbours() {
 }
 
 /* How many signed what `u` signed, or may: corrupted clients sign everything. */
-inline count_signatures(named) {
+inline count_signatures(these) {
     n = A; v = 0;
     do
-    :: v < N && HAS(live, v) && (story[v] == named || second[v] == named) -> n++; v++
-    :: v < N && !(HAS(live, v) && (story[v] == named || second[v] == named)) -> v++
+    :: v < N -> n = n + (HAS(live, v) && (story[v] == these || second[v] == these)); v++
     :: v == N -> break
     od;
     v = 0
@@ -148,8 +153,12 @@ inline count_signatures(named) {
 
 /* Stage 4, the client: signs the survivors `set` if they pass its checks. */
 inline confirm(into) {
+#ifdef PARTS
+    seen = named;
+#else
     subset(seen, roster & HONEST);
     seen = seen | CORRUPTED;
+#endif
     if
     :: !HAS(seen, u) || COUNT(seen & near[u]) < T || COUNT(seen) < FLOOR -> skip
 #ifndef NO_FORWARDED
@@ -179,14 +188,21 @@ inline count_shares(survived) {
 init {
     /* Setup and roster. */
     atomic {
-        some(roster, HONEST);
+#ifdef PARTS
+        roster = ALL;
+        live = HONEST;
+        subset(named, HONEST);
+        named = named | CORRUPTED;
+#else
+        subset(roster, HONEST);
         roster = roster | CORRUPTED;
-        some(live, roster & HONEST);
+        subset(live, roster & HONEST);
+#endif
 #ifdef NO_SIGNED_KEYS /* A curious round: all keys are what the server says. */
-        some(impostors, roster & HONEST & ~live);
+        subset(impostors, roster & HONEST & ~live);
 #endif
 #ifdef NO_NAMED_ROUND /* Signed keys of an earlier run under the same terms. */
-        some(ghosts, roster & HONEST & ~live & ~impostors);
+        subset(ghosts, roster & HONEST & ~live & ~impostors);
 #endif
 #ifndef NO_ROSTER_FLOOR
         if
@@ -209,7 +225,11 @@ init {
         atomic {
             if
             :: HAS(live, u) ->
+#ifdef PARTS
+                boxes[u] = near[u] & HONEST;
+#else
                 subset(boxes[u], near[u] & HONEST);
+#endif
                 if
 #ifndef NO_OPENED
                 :: COUNT(boxes[u] & (live | impostors)) + COUNT(near[u] & CORRUPTED) < T -> boxes[u] = 0
@@ -233,7 +253,11 @@ init {
 #ifdef NO_ONCE
             ; confirm(second[u])
 #endif
+#ifdef PARTS
+            :: else -> skip
+#else
             :: true -> skip
+#endif
             fi;
             u++
         }
@@ -245,14 +269,10 @@ init {
     d_step {
         do
         :: u < N ->
-            if
-            :: story[u] -> count_signatures(story[u]); if :: n >= Q -> revealed = revealed | BIT(u) :: else fi
-            :: else
-            fi;
-            if
-            :: second[u] -> count_signatures(second[u]); if :: n >= Q -> also = also | BIT(u) :: else fi
-            :: else
-            fi;
+            count_signatures(story[u]);
+            revealed = revealed | ((story[u] && n >= Q) << u);
+            count_signatures(second[u]);
+            also = also | ((second[u] && n >= Q) << u);
             u++
         :: else -> break
         od;
@@ -261,8 +281,10 @@ init {
         :: u < N ->
             if
             :: HAS(live, u) ->
-                count_shares(1); if :: n >= T -> seeds = seeds | BIT(u) :: else fi;
-                count_shares(0); if :: n >= T -> keys = keys | BIT(u) :: else fi
+                count_shares(1);
+                seeds = seeds | ((n >= T) << u);
+                count_shares(0);
+                keys = keys | ((n >= T) << u)
             :: else
             fi;
             u++
@@ -276,8 +298,7 @@ init {
         do
         :: u < N ->
             if
-            :: HAS(revealed, u) && seen == 0 -> seen = story[u]
-            :: HAS(revealed, u) && seen != 0 -> PROVES(8, seen == story[u])
+            :: HAS(revealed, u) -> PROVES(8, seen == 0 || seen == story[u]); seen = story[u]
             :: else
             fi;
             PROVES(8, !HAS(also, u) || second[u] == seen);
