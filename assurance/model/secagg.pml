@@ -85,6 +85,7 @@
 #define LEMMA 0
 #endif
 #define FEW 2 /* Theorem 2: how many the sum is over. */
+#define SUM 1 /* No lemma, and false: that nothing is ever read. It shows that sums come out. */
 #define PROVES(lemma, claim) assert((LEMMA != 0 && LEMMA != lemma) || (claim))
 
 #define BIT(i) (1 << (i))
@@ -317,6 +318,7 @@ init {
         :: u < N && !(HAS(part, u) && !WITHIN(boxes[u], part | keys | ghosts | impostors)) -> u++
         :: u == N -> break
         od;
+        assert(LEMMA != SUM || part == 0);
         PROVES(10, part == 0 || part == (seen & live));
         PROVES(FEW, part == 0 || COUNT(part) + A >= FLOOR);
         part = 0; u = 0
