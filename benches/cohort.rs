@@ -142,7 +142,7 @@ impl Cohort {
         outgoing: Vec<Outgoing>,
     ) -> (S::Next, Vec<Outgoing>) {
         let stage = self.collect(stage, outgoing);
-        let (closed, took) = timed(|| stage.close());
+        let (closed, took) = timed(|| stage.close(&mut ChaCha20Rng::seed_from_u64(1)));
         if let Some(spent) = self.spent.last_mut() {
             spent.server += took;
         }

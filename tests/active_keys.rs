@@ -4,12 +4,13 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use secagg::message::{AdvertisedKeys, Message, SetupRequest, ShareKeysRequest};
+use secagg::plan::Assumptions;
 use secagg::{
-    ClientId, ClientMisbehaved, ContextHash, Directory, Identity, MaskPublicKey, Misuse, Policy,
-    Refused, Rejected, RosterHash, ServerMisbehaved, SessionId, Signature, Stage, ThreatModel,
-    client,
+    ClientId, ClientMisbehaved, ContextHash, Directory, Identity, MaskPublicKey, Misuse, Params,
+    Policy, Refused, Rejected, RosterHash, ServerMisbehaved, SessionId, Signature, Stage,
+    ThreatModel, client,
 };
-use secagg_tests::{APPLICATION, Cohort, SESSION, identity};
+use secagg_tests::{APPLICATION, Cohort, SESSION, identity, rng};
 use sha2::{Digest, Sha256};
 
 fn five() -> Cohort {
@@ -89,6 +90,22 @@ fn a_client_that_the_directory_does_not_know_takes_no_part() {
     round.assert_mean_of(2..=5);
 }
 
+/// It was given for rounds whose server is not trusted, and a server could propose to be trusted.
+#[test]
+fn an_identity_is_not_forgotten() {
+    let (_, outgoing) = Cohort::secagg(5).threshold(3).scene::<f64>().open();
+    let directory = Directory::new((1..=5).map(|id| {
+        let id = ClientId(id);
+        (id, identity(id).verifying_key())
+    }));
+    let (directory, own) = (directory.expect("all differ"), identity(ClientId(1)));
+    let setup = client::Setup::new(ClientId(1)).application(APPLICATION).identity(own, directory);
+    let answer = |setup: client::Setup| setup.answer(&outgoing[0].message, &mut rng()).err();
+    let reason = Refused::Misbehaved(ServerMisbehaved::Downgrade);
+    assert_eq!(answer(setup.clone()), Some(reason));
+    assert_eq!(answer(setup.also_curious()), None);
+}
+
 fn with_peers(edit: impl Fn(&mut ShareKeysRequest) + 'static, reason: ServerMisbehaved) {
     refuses(five().edit(1, edit), reason);
 }
@@ -98,14 +115,28 @@ fn refuses(cohort: Cohort, reason: ServerMisbehaved) {
     round.assert_refused(1, Stage::ShareKeys, reason).assert_mean_of(2..=5);
 }
 
-/// Gives a list the hash that belongs to it, as section 4 of the specification says.
+/// Gives a list of the five the hash that belongs to it.
 fn with_its_hash(request: &mut ShareKeysRequest) {
+    with_its_hash_in(request, &five().scene::<f64>().params);
+}
+
+fn with_its_hash_in(request: &mut ShareKeysRequest, params: &Params) {
+    with_hash(request, ContextHash::new(params, APPLICATION), identity);
+}
+
+/// The hash of a list by a directory, as section 4 of the specification says.
+fn with_hash(
+    request: &mut ShareKeysRequest,
+    context: ContextHash,
+    directory: impl Fn(ClientId) -> Identity,
+) {
     let mut hash = Sha256::new().chain_update(b"secagg roster").chain_update(SESSION.0);
-    hash.update(context(APPLICATION).as_bytes());
+    hash.update(context.as_bytes());
     for (client, keys) in &request.peers {
         hash.update(client.0.to_le_bytes());
         hash.update(keys.mask.as_bytes());
         hash.update(keys.channel.as_bytes());
+        hash.update(directory(*client).verifying_key().as_bytes());
     }
     request.roster = RosterHash::from_bytes(hash.finalize().into());
 }
@@ -136,7 +167,6 @@ fn a_member_added() {
         let keys = signed(6, identity(ClientId(6)), SESSION, APPLICATION);
         request.peers.push((ClientId(6), keys));
     };
-    with_peers(more, ServerMisbehaved::RosterAltered);
     with_consistent_peers(more, ServerMisbehaved::TooManyMembers { found: 6, most: 5 });
 }
 
@@ -178,10 +208,71 @@ fn own_keys_in_the_active_model() {
     with_consistent_peers(gone, ServerMisbehaved::OwnKeysAltered);
 }
 
+/// Four of five must confirm: with three members the round cannot end.
 #[test]
-fn fewer_members_than_the_threshold_needs() {
+fn fewer_members_than_the_quorum() {
     let fewer = |request: &mut ShareKeysRequest| request.peers.truncate(3);
-    with_consistent_peers(fewer, ServerMisbehaved::TooFewPeers { have: 2, need: 3 });
+    with_consistent_peers(fewer, ServerMisbehaved::TooFewMembers { found: 3, floor: 4 });
+}
+
+/// Of ten, two may drop out: eight members were assumed at least, and the quorum is seven.
+#[test]
+fn fewer_members_than_were_assumed() {
+    let assumptions = Assumptions {
+        corrupted: 0.2,
+        dropout: 0.2,
+        ..Assumptions::new(10, ThreatModel::ActiveServer)
+    };
+    let policy = Policy::assuming(assumptions).expect("it has a plan");
+    let told = |members: usize| {
+        let fewer = move |request: &mut ShareKeysRequest| {
+            request.peers.truncate(members);
+            with_its_hash_in(request, &ten().scene::<f64>().params);
+        };
+        let round = ten().policy(1, policy).edit(1, fewer).run::<f64>();
+        round.refusal(1).cloned()
+    };
+    let reason = |found| Refused::Misbehaved(ServerMisbehaved::TooFewMembers { found, floor: 8 });
+    assert_eq!(told(7), Some(reason(7)));
+    assert_eq!(told(8), None);
+    assert_eq!(ten().scene::<f64>().params.quorum(), 7);
+}
+
+fn ten() -> Cohort {
+    Cohort::secagg(10).threshold(6).against(ThreatModel::ActiveServer)
+}
+
+/// A directory in which client 5 is someone else gives another roster: the two never agree on
+/// anything.
+#[test]
+fn members_of_another_directory() {
+    let other = |request: &mut ShareKeysRequest| {
+        with_its_hash(request);
+        let honest = request.roster;
+        with_hash(request, context(APPLICATION), |client| {
+            identity(if client == ClientId(5) { ClientId(6) } else { client })
+        });
+        assert_ne!(request.roster, honest);
+    };
+    with_peers(other, ServerMisbehaved::RosterAltered);
+}
+
+/// On a ring of twelve with four neighbours each, whoever is not client 1's neighbour is checked too.
+#[test]
+fn keys_that_a_member_far_away_did_not_sign() {
+    let cohort =
+        || Cohort::secagg_plus(12, 4).threshold(3).dimension(1).against(ThreatModel::ActiveServer);
+    let params = cohort().scene::<f64>().params;
+    for liar in 2..=12 {
+        let params = params.clone();
+        let forge = move |request: &mut ShareKeysRequest| {
+            request.peers[liar as usize - 1].1.mask = mask_key(9);
+            with_its_hash_in(request, &params);
+        };
+        let round = cohort().edit(1, forge).run::<f64>();
+        let reason = ServerMisbehaved::BadSignature(ClientId(liar));
+        assert_eq!(round.refusal(1), Some(&Refused::Misbehaved(reason)));
+    }
 }
 
 /// The honest server has five of six members left; client 1 wants all.
@@ -192,7 +283,7 @@ fn fewer_members_than_the_policys_survivors() {
         let cohort = Cohort::secagg(6).threshold(3).against(ThreatModel::ActiveServer);
         cohort.policy(1, policy).drop(6, Stage::Setup)
     };
-    refuses(six(6), ServerMisbehaved::SurvivorsBelowPolicy { found: 5, floor: 6 });
+    refuses(six(6), ServerMisbehaved::TooFewMembers { found: 5, floor: 6 });
     six(5).run::<f64>().assert_mean_of(1..=5);
 }
 

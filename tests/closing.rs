@@ -80,7 +80,7 @@ fn answered<S: Collecting>(
 /// What a check says, and what closing says then.
 fn foreseen<S: Collecting>(stage: S) -> Option<(S::Next, Vec<Outgoing>)> {
     let foreseen = stage.check();
-    match stage.close() {
+    match stage.close(&mut secagg_tests::rng()) {
         Ok(next) => {
             assert_eq!(foreseen, Ok(()), "{}", S::STAGE);
             Some(next)

@@ -85,7 +85,7 @@ impl Play {
         outgoing: &[Outgoing],
     ) -> (S::Next, Vec<Outgoing>) {
         way.bring(&mut stage, &self.answers(S::STAGE, outgoing));
-        stage.close().expect("enough answers")
+        stage.close(&mut secagg_tests::rng()).expect("enough answers")
     }
 
     fn answers(&mut self, stage: Stage, outgoing: &[Outgoing]) -> Vec<(ClientId, Vec<u8>)> {
@@ -152,7 +152,8 @@ fn liars_are_found_in_the_end() {
         answers[0].1[wire::revealed(owner).end - 1] ^= 1;
     }
     Crowd.bring(&mut unmask, &answers);
-    let (recovered, _) = unmask.close().expect("39 honest shares of each secret");
+    let (recovered, _) =
+        unmask.close(&mut secagg_tests::rng()).expect("39 honest shares of each secret");
     let masks = recovered.masks();
     assert!(recovered.masks_taken_off() < masks, "all came off in spite of a false share");
     let aggregate = recovered.aggregate::<f64>().expect("a sum without masks");
@@ -176,7 +177,7 @@ fn what_was_taken_off_is_saved() {
     let state = unmask.save(&outgoing, &key, &mut rng);
     let (mut unmask, _) = Unmask::restore(&state, &key, None).expect("what was saved");
     Queue.bring(&mut unmask, after);
-    let (recovered, _) = unmask.close().expect("enough answers");
+    let (recovered, _) = unmask.close(&mut secagg_tests::rng()).expect("enough answers");
     assert!((1..recovered.masks()).contains(&recovered.masks_taken_off()));
     assert_eq!(recovered.aggregate::<f64>().unwrap(), expected);
 }

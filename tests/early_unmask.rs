@@ -32,7 +32,7 @@ fn step<S: Collecting>(
     for (from, answer) in scene.ask_all(outgoing) {
         stage.receive(from, &answer).expect("an honest answer");
     }
-    stage.close().expect("enough answers")
+    stage.close(&mut secagg_tests::rng()).expect("enough answers")
 }
 
 fn bring(unmask: &mut Unmask, answers: &[(ClientId, Vec<u8>)]) {
@@ -44,7 +44,7 @@ fn bring(unmask: &mut Unmask, answers: &[(ClientId, Vec<u8>)]) {
 }
 
 fn close(unmask: Unmask) -> Recovered {
-    unmask.close().expect("enough true shares").0
+    unmask.close(&mut secagg_tests::rng()).expect("enough true shares").0
 }
 
 /// Number of masks that are removed before the last answer, and the round's result.

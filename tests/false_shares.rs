@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use secagg::message::SealedShares;
+use secagg::message::{SealedShares, ShareKeysRequest};
 use secagg::server::FalseShare;
 use secagg::{Abort, ClientId, Stage};
 use secagg_tests::{Cohort, wire};
@@ -183,9 +183,11 @@ fn a_false_commitment_ends_the_round_and_names_its_dealer() {
     cohort().drop(2, Stage::CollectMaskedVectors).run::<f64>().assert_mean_of([1, 3, 4, 5]);
 }
 
-/// What client 2 would have sealed, had it drawn other secrets under the same keys.
+/// What client 2 seals under the same keys when it is asked something else: its coefficients follow
+/// from the request. Here it is told of one neighbour less, and the other boxes stay in their places.
 fn other_shares(cohort: Cohort) -> Vec<u8> {
-    let round = cohort.reseed(2, Stage::ShareKeys).run::<f64>();
+    let fewer = |request: &mut ShareKeysRequest| _ = request.peers.pop();
+    let round = cohort.edit(2, fewer).run::<f64>();
     round.log.bytes::<SealedShares>(2).expect("it was sent").to_vec()
 }
 

@@ -142,7 +142,8 @@ fn stages(params: &Params) -> Vec<StageReport> {
         clients.insert(id, next);
         Some(reply)
     });
-    let mut workflow = Workflow::new(&mut loopback);
+    let mut server = secagg_tests::rng();
+    let mut workflow = Workflow::new(&mut loopback, &mut server);
     let _sum = workflow
         .run::<f64>(params.clone(), SessionId([1; 16]), &cohort, b"")
         .expect("nobody drops out");

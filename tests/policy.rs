@@ -1,9 +1,12 @@
 //! A client's own floors, which no server can lower: a round below one of them is refused, and one at
 //! it is not.
 
-use secagg::message::ShareKeysRequest;
-use secagg::{Policy, Refused, ServerMisbehaved, Stage, ThreatModel};
-use secagg_tests::{Cohort, Round};
+use secagg::message::{Message, SetupRequest, ShareKeysRequest};
+use secagg::plan::{Assumptions, Unmet};
+use secagg::{
+    ClientId, ContextHash, Params, Policy, Refused, ServerMisbehaved, Stage, ThreatModel, client,
+};
+use secagg_tests::{APPLICATION, Cohort, Round, SESSION, rng};
 
 fn five() -> Cohort {
     Cohort::secagg(5).threshold(3)
@@ -125,9 +128,103 @@ fn survivors_below_the_floor() {
     round.assert_mean_of(1..=5);
 }
 
+fn assumptions(cohort_size: u32) -> Assumptions {
+    Assumptions { corrupted: 0.1, ..Assumptions::new(cohort_size, ThreatModel::ActiveServer) }
+}
+
+/// Colluders are a fraction of the neighbours, however many the server proposes: a number that was
+/// enough for the plan's degree is not for a larger one, and the quorum falls with it.
+#[test]
+fn more_neighbours_under_the_same_number_of_colluders() {
+    let assumptions = assumptions(300);
+    let plan = assumptions.plan().expect("a plan");
+    // Three fewer than may collude at all.
+    let (n, borne) = (plan.cohort_size(), plan.corrupted() - 3);
+    let raised = |degree: u32| {
+        let least = u32::midpoint(degree, borne) + 1;
+        let params = Params::secagg_plus(n, 1, degree, least).corrupted_neighbours(borne);
+        params.threat_model(ThreatModel::ActiveServer).build().expect("valid parameters")
+    };
+    let policy = Policy::assuming(assumptions).expect("a plan");
+    for degree in (plan.degree() + 2..n - 1).step_by(2).chain([n - 1]) {
+        let unmet = assumptions.admit(&raised(degree));
+        assert!(matches!(unmet, Err(Unmet::Threshold { .. } | Unmet::Parts { .. })), "{unmet:?}");
+        let request = SetupRequest {
+            context: ContextHash::new(&raised(degree), APPLICATION),
+            params: raised(degree),
+        };
+        let setup = client::Setup::new(ClientId(1)).policy(policy).application(APPLICATION);
+        let refused = setup.answer(&request.encode(SESSION), &mut rng()).err();
+        let reason = ServerMisbehaved::Assumptions(unmet.expect_err("checked above"));
+        assert_eq!(refused, Some(Refused::Misbehaved(reason)));
+    }
+    assert_eq!(assumptions.admit(&plan.params(1).build().expect("its own")), Ok(()));
+}
+
+#[test]
+fn each_inequality_is_refused_for_what_it_is() {
+    let assumptions = assumptions(10_000);
+    let plan = assumptions.plan().expect("a plan");
+    let with = |degree, threshold, borne| {
+        let params = Params::secagg_plus(10_000, 1, degree, threshold).modulus_range(1 << 40);
+        let params = params.threat_model(ThreatModel::ActiveServer).corrupted_neighbours(borne);
+        assumptions.admit(&params.build().expect("valid parameters"))
+    };
+    let (k, t, c) = (plan.degree(), plan.threshold(), plan.corrupted_neighbours());
+    assert_eq!(with(k, t, c), Ok(()));
+    assert_eq!(with(k - 1, t, 0), Err(Unmet::OddDegree { degree: k - 1 }));
+    let low = u32::midpoint(k, c);
+    let reason =
+        Unmet::Threshold { threshold: low, degree: k, corrupted_neighbours: c, least: low + 1 };
+    assert_eq!(with(k, low, c - 2), Err(reason));
+    let parts = with(k, t - 1, 0);
+    assert!(matches!(parts, Err(Unmet::Parts { kept: 76, need: 81, .. })), "{parts:?}");
+    // C = ⌊n c / k⌋ falls below A.
+    let quorum = with(k, t, 1);
+    assert!(
+        matches!(quorum, Err(Unmet::Quorum { corrupted: 1000, least: 5501, .. })),
+        "{quorum:?}"
+    );
+}
+
+/// In the curious model the survivors must stay connected, whichever client vanishes by chance.
+#[test]
+fn curious_parameters_are_judged_too() {
+    let assumptions = Assumptions::new(1000, ThreatModel::HonestButCurious);
+    let plan = assumptions.plan().expect("a plan");
+    let admit = |degree, threshold| {
+        let params = Params::secagg_plus(1000, 1, degree, threshold).build();
+        assumptions.admit(&params.expect("valid parameters"))
+    };
+    assert_eq!(admit(plan.degree(), plan.threshold()), Ok(()));
+    let few = admit(plan.degree(), plan.threshold() - 1);
+    assert!(matches!(few, Err(Unmet::Threshold { .. })), "{few:?}");
+    assert!(matches!(admit(16, 16), Err(Unmet::Parts { .. })), "{:?}", admit(16, 16));
+    let hopeless = Assumptions { corrupted: 0.5, dropout: 0.5, ..assumptions };
+    let params = Params::secagg_plus(1000, 1, 500, 500).build().expect("valid parameters");
+    let reason = Unmet::Honest { corrupted: 500, dropped: 500, cohort_size: 1000 };
+    assert_eq!(hopeless.admit(&params), Err(reason));
+}
+
+/// A server cannot make a client compute for long, or with numbers that mean nothing.
+#[test]
+fn assumptions_are_about_cohorts_of_some_size() {
+    let params = |n| Params::secagg_plus(n, 1, n / 2, n / 2).quantization_range(7).build();
+    let huge = params(1 << 27).expect("valid parameters");
+    let fine = assumptions(1000);
+    assert_eq!(fine.admit(&huge), Err(Unmet::Assumptions { cohort_size: 1 << 27 }));
+    let params = params(1000).expect("valid parameters");
+    for none in [f64::NAN, -0.1, 1.0, f64::INFINITY] {
+        let corrupted = Assumptions { corrupted: none, ..fine };
+        assert_eq!(corrupted.admit(&params), Err(Unmet::Assumptions { cohort_size: 1000 }));
+        assert!(Policy::assuming(corrupted).is_err());
+    }
+}
+
 #[test]
 fn a_policy_asks_for_the_least_unless_it_is_raised() {
     let least = Policy {
+        assumptions: None,
         min_cohort_size: 3,
         min_threshold: 2,
         min_neighbours: 2,

@@ -16,7 +16,7 @@ fn pass<S: Collecting>(
     for (client, answer) in scene.ask_all(&outgoing) {
         stage.receive(client, &answer).expect("an honest answer");
     }
-    stage.close().expect("enough answers")
+    stage.close(&mut secagg_tests::rng()).expect("enough answers")
 }
 
 /// An open stage with the answers that it waits for.
@@ -66,7 +66,7 @@ fn ranges_of_lanes_give_the_mean_that_one_process_gives() {
                 for (client, answer) in &answers[..4] {
                     stage.receive(*client, answer).expect("an honest answer");
                 }
-                let collected = stage.close().expect("enough answers");
+                let collected = stage.close(&mut secagg_tests::rng()).expect("enough answers");
                 finish(&mut scene, collected).aggregate::<f64>().expect("a sum")
             };
             assert_eq!(by_ranges(&mut cohort().scene::<f64>()), whole);
@@ -87,7 +87,7 @@ fn by_ranges(scene: &mut Scene<f64>) -> secagg::Aggregate<f64> {
     let mut packed = Vec::new();
     pack::append(Backend::Portable, modulus, &sum, &mut packed).expect("lanes of 32 bits");
     stage.add_sum(&packed).expect("the sum of the round's lanes");
-    let collected = stage.close().expect("enough answers");
+    let collected = stage.close(&mut secagg_tests::rng()).expect("enough answers");
     let (masked, plan, reading) = finish(scene, collected).into_parts();
     let plan = plan.to_bytes();
     let mut lanes: Vec<_> = (0..masked.len()).map(|lane| masked.get(lane) as u32).collect();
@@ -133,7 +133,7 @@ fn a_sum_that_is_not_brought_back_is_no_mean() {
     for (client, answer) in &answers {
         stage.admit(*client, answer).expect("an honest vector");
     }
-    let collected = stage.close().expect("enough answers");
+    let collected = stage.close(&mut secagg_tests::rng()).expect("enough answers");
     let aborted = finish(&mut scene, collected).aggregate::<f64>();
     assert!(matches!(aborted, Err(Abort::Sum(_))), "{aborted:?}");
 }

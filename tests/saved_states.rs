@@ -136,7 +136,7 @@ impl Story {
             stage.receive(to, &reply).expect("an honest client");
             (stage, outgoing) = self.reborn(stage, outgoing);
         }
-        stage.close().expect("enough answers")
+        stage.close(&mut secagg_tests::rng()).expect("enough answers")
     }
 }
 
@@ -228,6 +228,28 @@ fn a_restored_client_does_not_go_back() {
     drop(share_keys);
 }
 
+/// Whoever puts back an older state gets the old answers, whatever the generator says: the same boxes
+/// and the same vector, and never two under one key.
+#[test]
+fn a_client_that_is_put_back_says_what_it_said() {
+    for threat_model in ThreatModel::ALL {
+        let mut story = Story::new(threat_model);
+        let (share_keys, requests) = story.run(open(threat_model));
+        let before = story.clients[&ClientId(1)].shelf.0.borrow().clone();
+        let (collect, vectors) = story.run((share_keys, requests.clone()));
+        let masking = story.clients[&ClientId(1)].shelf.0.borrow().clone();
+        drop(story.run((collect, vectors.clone())));
+        for (state, request) in [(before, &requests[0]), (masking, &vectors[0])] {
+            let replies = [7, 8].map(|seed| {
+                let mut put_back = restore(ClientId(1), &state, Shelf::default()).expect("a state");
+                let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+                put_back.answer(&request.message, 10.0, &[0.5, 0.125], rng).expect("no reason")
+            });
+            assert_eq!(replies[0], replies[1]);
+        }
+    }
+}
+
 /// A late copy of what it answered before the last costs it nothing.
 #[test]
 fn a_stale_request_is_no_reason_to_leave() {
@@ -265,7 +287,7 @@ fn a_vector_that_is_not_kept_is_given_once() {
         assert_eq!(mortal.shelf.0.borrow().len(), state, "nothing has changed");
         collect.receive(to, &reply).expect("a vector");
     }
-    let confirm = story.run(collect.close().expect("enough"));
+    let confirm = story.run(collect.close(&mut secagg_tests::rng()).expect("enough"));
     let (recovered, _) = story.run(confirm);
     let mean = recovered.aggregate::<f64>().expect("a mean").mean;
     assert!((mean[1] - 1.0).abs() < 1e-4, "{mean:?}");

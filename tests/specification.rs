@@ -73,7 +73,8 @@ fn run() -> (Aggregate<f64>, BTreeSet<Row>) {
     });
     let session = SessionId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     let cohort = IDS.map(ClientId);
-    let mut workflow = Workflow::new(&mut loopback);
+    let mut random = ChaCha20Rng::from_seed([9; 32]);
+    let mut workflow = Workflow::new(&mut loopback, &mut random);
     let result = workflow.run(params(), session, &cohort, APPLICATION).expect("a mean");
     (result, rows)
 }

@@ -76,7 +76,7 @@ fn pass<S: Collecting>(
     for (client, answer) in scene.ask_all(&outgoing) {
         stage.receive(client, &answer).expect("an honest answer");
     }
-    stage.close().expect("all have answered")
+    stage.close(&mut secagg_tests::rng()).expect("all have answered")
 }
 
 #[test]

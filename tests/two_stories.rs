@@ -37,7 +37,7 @@ fn pass<S: Collecting>(
         let answer = scene.ask(to.0, &message).expect("no reason to refuse");
         stage.receive(to, &answer).expect("an honest answer");
     }
-    stage.close().expect("enough have answered")
+    stage.close(&mut secagg_tests::rng()).expect("enough have answered")
 }
 
 /// Who survived, in the story that a client is told.

@@ -206,7 +206,7 @@ impl<'a, W: Watch> Table<'a, W> {
             self.watch.received(S::STAGE, to);
             stage = self.reborn(stage, &[]);
         }
-        stage.close()
+        stage.close(&mut ChaCha20Rng::seed_from_u64(1))
     }
 
     /// Nothing, from a client that refuses; it is gone then.

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
 use secagg::server::{Recovered, Setup};
 use secagg::{
     Aggregate, ClientId, Directory, Failure, Params, Pending, Report as Traffic, SessionId,
@@ -106,7 +108,8 @@ fn run_observed<F: Fleet>(
     driver: &mut InProcess<'_, F>,
     parts: &Parts,
 ) -> Finished {
-    let mut workflow = Workflow::new(driver).timeout(round.timeout);
+    let mut random = UnwrapErr(SysRng);
+    let mut workflow = Workflow::new(driver, &mut random).timeout(round.timeout);
     let mut times = Times { parts, stages: Vec::new() };
     let recovered = stages(round, cohort, &mut workflow, &mut times);
     let traffic = workflow.report().clone();
@@ -132,7 +135,7 @@ fn run_observed<F: Fleet>(
 fn stages<F: Fleet>(
     round: &Round,
     cohort: &[ClientId],
-    workflow: &mut Workflow<'_, InProcess<'_, F>>,
+    workflow: &mut Workflow<'_, InProcess<'_, F>, UnwrapErr<SysRng>>,
     times: &mut Times<'_>,
 ) -> Result<Recovered, Failure<Box<FileError>>> {
     let Round { params, session, application, backend, directory, .. } = round;

@@ -88,7 +88,7 @@ impl<'a> Round<'a> {
         }
         self.ending.note(S::STAGE, open.answered);
         let foreseen = open.stage.check();
-        let closed = open.stage.close();
+        let closed = open.stage.close(&mut secagg_tests::rng());
         match (&foreseen, &closed) {
             (Err(foreseen), Err(abort)) => assert_eq!(foreseen, abort),
             // Secrets are looked at when they are recovered.

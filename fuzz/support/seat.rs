@@ -157,6 +157,7 @@ impl Floors {
     fn policy(self) -> Policy {
         let floor = |floor: u8| u32::from(floor % 8);
         Policy {
+            assumptions: None,
             min_cohort_size: floor(self.cohort_size),
             min_threshold: floor(self.threshold),
             min_neighbours: floor(self.neighbours),

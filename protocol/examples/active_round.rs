@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
+use secagg::plan::Assumptions;
 use secagg::{
-    Client, ClientId, Directory, Identity, Loopback, Params, Policy, SessionId, Stage, ThreatModel,
+    Client, ClientId, Directory, Identity, Loopback, Policy, SessionId, Stage, ThreatModel,
     Workflow, client,
 };
 
@@ -19,11 +20,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let known = identities.each_ref().map(|(id, identity)| (*id, identity.verifying_key()));
     let directory = Directory::new(known)?;
 
-    // In each round: floors that the server cannot lower, and application bytes that name the round.
-    let threat_model = ThreatModel::ActiveServer;
-    let (min_cohort_size, min_corrupted_neighbours) = (5, 1);
-    let policy =
-        Policy { threat_model, min_cohort_size, min_corrupted_neighbours, ..Policy::default() };
+    // In each round: what every client assumes, by which it judges what the server proposes, and
+    // application bytes that name the round.
+    let believed = Assumptions::new(5, ThreatModel::ActiveServer);
+    let assumptions = Assumptions { corrupted: 0.2, dropout: 0.2, ..believed };
+    let policy = Policy::assuming(assumptions)?;
     let application = b"model 7f3a, round 12";
     let mut clients = BTreeMap::new();
     for (id, identity) in identities {
@@ -42,9 +43,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(reply)
     });
 
-    let params = Params::secagg(5, 3, 3).max_weight(100.0).threat_model(threat_model).build()?;
-    let session = SessionId::random(&mut UnwrapErr(SysRng));
-    let mut workflow = Workflow::new(&mut loopback).directory(directory);
+    let params = assumptions.plan()?.params(3).max_weight(100.0).build()?;
+    let mut servers = UnwrapErr(SysRng);
+    let session = SessionId::random(&mut servers);
+    let mut workflow = Workflow::new(&mut loopback, &mut servers).directory(directory);
     let result = workflow.run::<f32>(params, session, &cohort, application)?;
 
     println!("mean of {} clients: {:?}", result.survivors.len(), result.mean);

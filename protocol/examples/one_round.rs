@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use getrandom::SysRng;
+use rand_core::UnwrapErr;
 use secagg::{Client, ClientId, Loopback, Params, SessionId, Stage, Workflow};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut random = rand_core::UnwrapErr(SysRng);
+    let mut random = UnwrapErr(SysRng);
     let cohort = [1, 2, 3, 4, 5].map(ClientId);
     let mut clients: BTreeMap<_, _> = cohort.into_iter().map(|id| (id, Client::new(id))).collect();
 
@@ -23,8 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     let params = Params::secagg(5, 3, 0.6).max_weight(100.0).build()?;
-    let session = SessionId::random(&mut rand_core::UnwrapErr(SysRng));
-    let result = Workflow::new(&mut loopback).run::<f32>(params, session, &cohort, b"")?;
+    let mut servers = UnwrapErr(SysRng);
+    let session = SessionId::random(&mut servers);
+    let mut workflow = Workflow::new(&mut loopback, &mut servers);
+    let result = workflow.run::<f32>(params, session, &cohort, b"")?;
 
     println!("weighted mean of {} clients: {:?}", result.survivors.len(), result.mean);
     assert!((result.mean[2] - 0.443_18).abs() < 1e-4); // (1·10 + 2·20 + 3·30 + 5·50) / 8 / 110

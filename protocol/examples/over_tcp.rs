@@ -55,8 +55,10 @@ pub(crate) fn serve(listener: &TcpListener) -> Result<Aggregate<f32>> {
     let params = Params::secagg(CLIENTS as u32, 1000, 0.6).max_weight(1.0).build()?;
     // Whoever is not there is a drop-out.
     let cohort: Vec<_> = (0..CLIENTS).map(ClientId).collect();
-    let session = SessionId::random(&mut UnwrapErr(SysRng));
-    let mut workflow = Workflow::new(&mut server).timeout(Some(Duration::from_secs(10)));
+    let mut random = UnwrapErr(SysRng);
+    let session = SessionId::random(&mut random);
+    let mut workflow =
+        Workflow::new(&mut server, &mut random).timeout(Some(Duration::from_secs(10)));
     Ok(workflow.run(params, session, &cohort, b"")?)
 }
 

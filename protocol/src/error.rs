@@ -6,6 +6,7 @@
 
 use secagg_kernels::{ClientPassError, DequantizeError, KeystreamLimit, PackError};
 
+use crate::plan::Unmet;
 use crate::{ClientId, Imprecise, Stage};
 
 /// Bytes that do not decode to the expected message.
@@ -120,10 +121,28 @@ pub enum ServerMisbehaved {
         /// The policy's least number.
         floor: u32,
     },
-    /// There are fewer survivors (or, earlier, members) than the client's policy allows.
+    /// The parameters do not meet what the client assumes of its cohort.
+    #[error("the parameters do not meet this client's assumptions: {0}")]
+    Assumptions(#[from] Unmet),
+    /// The server is not to be trusted, and the round would trust it: the client was given an identity.
+    #[error(
+        "the round trusts its server to be curious at most, and this client was given an identity for \
+         rounds that do not; if it shall take part in both, say so (`also_curious`)"
+    )]
+    Downgrade,
+    /// There are fewer members than a round could end with, or than the client's policy allows.
+    #[error("{found} members are below {floor}, the quorum or this client's floor")]
+    TooFewMembers {
+        /// Members on the roster.
+        found: usize,
+        /// The largest of the quorum, the policy's least number of survivors, and the members that
+        /// its assumptions expect.
+        floor: usize,
+    },
+    /// There are fewer survivors than the client's policy allows.
     #[error("{found} survivors are below this client's floor of {floor}")]
     SurvivorsBelowPolicy {
-        /// Survivors, or members that may survive.
+        /// Survivors.
         found: usize,
         /// The policy's least number of survivors.
         floor: usize,
@@ -165,8 +184,8 @@ pub enum ServerMisbehaved {
     /// A member is not in the application's directory.
     #[error("client {0} is not in the directory")]
     NotInDirectory(ClientId),
-    /// A neighbour's signature is missing or does not verify: over its keys, or over the survivors as
-    /// this client was told them.
+    /// A member's signature over its keys is missing or does not verify, or a survivor's over the
+    /// survivors as this client was told them.
     #[error("client {0}'s signature is missing or does not verify")]
     BadSignature(ClientId),
     /// A public key occurs twice in the peer list.

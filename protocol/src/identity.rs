@@ -140,6 +140,35 @@ impl Directory {
     ) -> bool {
         self.get(client).is_some_and(|key| key.verify(statement, signature))
     }
+
+    /// Whether all signed: in one batch, and one by one where that fails, to name who did not.
+    ///
+    /// A batch also takes signatures that are off by a point of low order, which none but the key's
+    /// owner can make, and which harm nobody but the owner.
+    pub(crate) fn confirm_all(
+        &self,
+        signed: &[(ClientId, Statement, Signature)],
+    ) -> Result<(), ClientId> {
+        if self.confirm_batch(signed).is_some() {
+            return Ok(());
+        }
+        let confirmed = |(client, statement, signature): &&(ClientId, Statement, Signature)| {
+            self.confirms(*client, statement, signature)
+        };
+        match signed.iter().find(|signed| !confirmed(signed)) {
+            Some(&(liar, ..)) => Err(liar),
+            None => Ok(()),
+        }
+    }
+
+    fn confirm_batch(&self, signed: &[(ClientId, Statement, Signature)]) -> Option<()> {
+        let keys: Option<Vec<_>> =
+            signed.iter().map(|&(client, ..)| self.get(client).map(|key| key.0)).collect();
+        let statements: Vec<_> = signed.iter().map(|(_, statement, _)| &statement.0[..]).collect();
+        let signature = |signed: &(_, _, Signature)| ed25519_dalek::Signature::from(signed.2.0);
+        let signatures: Vec<_> = signed.iter().map(signature).collect();
+        ed25519_dalek::verify_batch(&statements, &signatures, &keys?).ok()
+    }
 }
 
 /// A directory that does not say who is who.

@@ -89,6 +89,9 @@ pub enum InvalidParams {
     /// The PRG's number is unknown to this version.
     #[error("PRG number {0} is unknown")]
     Prg(u8),
+    /// The suite's number is unknown to this version.
+    #[error("cipher suite number {0} is unknown; this version has suite 1 alone")]
+    Suite(u8),
 }
 
 /// What a round needs to know; a value that exists is valid.
@@ -117,6 +120,10 @@ pub struct Params {
 }
 
 impl Params {
+    /// Number of the cipher suite on the wire: X25519, HKDF-SHA256, AES-256-GCM and Ed25519. Other
+    /// suites will have other numbers, and need no other version of the protocol.
+    pub const SUITE: u8 = 1;
+
     /// SecAgg: every client shares its secrets with all others. `dimension` is the number of
     /// elements of an update, and `reconstruction_threshold` counts (or is a fraction of) the
     /// `cohort_size - 1` shares of each secret.
@@ -232,6 +239,7 @@ impl Params {
     }
 
     pub(crate) fn encode(&self, to: &mut Writer) {
+        to.u8(Self::SUITE);
         to.u32(self.cohort_size);
         to.u64(self.dimension as u64);
         to.u32(self.degree);
@@ -246,6 +254,10 @@ impl Params {
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let suite = from.u8()?;
+        if suite != Self::SUITE {
+            return Err(InvalidParams::Suite(suite).into());
+        }
         let (cohort_size, dimension) = (from.u32()?, from.u64()?);
         let (degree, threshold) = (from.u32()?, from.u32()?);
         let dimension =

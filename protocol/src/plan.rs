@@ -25,11 +25,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admit;
 mod bytes;
 mod hypergeometric;
 mod no_plan;
 mod rehearsal;
 mod split;
+mod unmet;
 
 use core::ops::RangeInclusive;
 
@@ -40,6 +42,7 @@ use split::Places;
 pub use bytes::{StageBytes, bytes_per_client};
 pub use no_plan::NoPlan;
 pub use rehearsal::Rehearsal;
+pub use unmet::Unmet;
 
 /// The most bits of security, of correctness, or of a search that can be asked for.
 pub const MAX_BITS: u32 = 256;
@@ -168,21 +171,32 @@ impl Assumptions {
         (-f64::from(bits)).exp2() / f64::from(self.rounds)
     }
 
-    /// The least even degree, below that of the complete graph, with n(n-k-1)/2 · C(A+D,k)/C(n,k)
-    /// below what one ring may go wrong with: the probability that ring neighbours on both sides of
-    /// a gap are all lost. Both factors fall with k, so all larger degrees will do as well.
+    /// The least even degree, below that of the complete graph, with which the honest survivors are
+    /// connected but for what one ring may go wrong with. All larger degrees will do as well.
     fn smallest_connected_degree(&self) -> Option<u32> {
-        let n = self.cohort_size;
         // Where all clients may be lost, no degree will do.
-        let lost = self.corrupted_clients().checked_add(self.dropped_clients());
-        let lost = lost.filter(|&lost| lost < n)?;
-        // C(A+D,k)/C(n,k), one factor for each degree.
-        let mut all_lost = 1.0;
-        (1..=n - 2).find(|&degree| {
-            all_lost *= f64::from(lost.saturating_sub(degree - 1)) / f64::from(n - (degree - 1));
-            let gaps = f64::from(n) * f64::from(n - degree - 1) / 2.0;
-            degree % 2 == 0 && gaps * all_lost < self.security()
+        let lost = self.corrupted_clients().checked_add(self.dropped_clients())?;
+        let mut degrees = (1..).zip(self.unconnected_by_degree()).filter(|(k, _)| k % 2 == 0);
+        let (degree, _) = degrees.find(|&(_, unconnected)| unconnected < self.security())?;
+        (lost < self.cohort_size).then_some(degree)
+    }
+
+    /// For each degree from 1 to n - 2, n(n-k-1)/2 · C(A+D,k)/C(n,k): a bound on the probability
+    /// that ring neighbours on both sides of a gap are all lost. Both factors fall with k.
+    fn unconnected_by_degree(&self) -> impl Iterator<Item = f64> {
+        let n = self.cohort_size;
+        let lost = self.corrupted_clients().saturating_add(self.dropped_clients());
+        let factor = move |drawn| f64::from(lost.saturating_sub(drawn)) / f64::from(n - drawn);
+        let gaps = move |degree| f64::from(n) * f64::from(n - degree - 1) / 2.0;
+        (1..=n - 2).scan(1.0, move |all_lost, degree| {
+            *all_lost *= factor(degree - 1);
+            Some(gaps(degree) * *all_lost)
         })
+    }
+
+    /// The same for one degree below that of the complete graph.
+    fn unconnected(&self, degree: u32) -> f64 {
+        self.unconnected_by_degree().nth(degree as usize - 1).unwrap_or(0.0)
     }
 
     /// The least even degree from `degree` on for which there is a threshold.
@@ -212,28 +226,37 @@ impl Assumptions {
     /// Of the members, which may be as few as n - D, all but the client itself may be its
     /// neighbours. Drop-outs are the most where all of them come first and then vanish.
     fn thresholds(&self, degree: u32) -> (u32, u32, u32) {
-        let n = self.cohort_size;
-        let most = |others: u32, marked, bound| {
-            let neighbours =
-                Hypergeometric { population: others, marked, drawn: degree.min(others) };
-            neighbours.most(bound / f64::from(n))
-        };
-        let dropped = self.dropped_clients();
-        let corrupted = most(n - dropped - 1, self.corrupted_clients(), self.security());
-        let missing = most(n - 1, dropped, (-f64::from(self.correctness_bits)).exp2());
+        let corrupted = self.corrupted_neighbours(degree);
+        let (others, failing) = (self.cohort_size - 1, -f64::from(self.correctness_bits));
+        let missing = self.most_neighbours(degree, others, self.dropped_clients(), failing.exp2());
         (corrupted, self.least_threshold(degree, corrupted), degree - missing)
     }
 
+    /// t1: the most colluding neighbours of any client.
+    fn corrupted_neighbours(&self, degree: u32) -> u32 {
+        let others = self.cohort_size - self.dropped_clients() - 1;
+        self.most_neighbours(degree, others, self.corrupted_clients(), self.security())
+    }
+
+    /// The most of a client's neighbours that are marked, among `others` of which `marked` are; for
+    /// some client more are so with a probability of at most `bound`.
+    fn most_neighbours(&self, degree: u32, others: u32, marked: u32, bound: f64) -> u32 {
+        let neighbours = Hypergeometric { population: others, marked, drawn: degree.min(others) };
+        neighbours.most(bound / f64::from(self.cohort_size))
+    }
+
     /// Whether an active server can split off no part of the ring, however it chooses drop-outs,
-    /// except with the probability that is allowed. Fewer members are worse, and the fewest are
-    /// those that do not drop out; with k + 1 the graph is complete and has no parts.
+    /// except with the probability that is allowed.
     fn stays_whole(&self, degree: u32, threshold: u32) -> bool {
-        if self.threat_model == ThreatModel::HonestButCurious {
-            return true;
-        }
+        self.threat_model == ThreatModel::HonestButCurious
+            || self.split(degree, threshold) <= self.security() * (1.0 + SLACK)
+    }
+
+    /// A bound on the probability that a part can be split off. Fewer members are worse, and the
+    /// fewest are those that do not drop out; with k + 1 the graph is complete and has no parts.
+    fn split(&self, degree: u32, threshold: u32) -> f64 {
         let members = (self.cohort_size - self.dropped_clients()).max(degree + 2);
-        let places = Places { members, corrupted: self.corrupted_clients() };
-        places.split(degree, threshold) <= self.security() * (1.0 + SLACK)
+        Places { members, corrupted: self.corrupted_clients() }.split(degree, threshold)
     }
 
     /// Above the colluding neighbours. A server that withholds sealed shares is given one share of

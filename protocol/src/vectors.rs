@@ -5,7 +5,7 @@
 use secagg_kernels::Backend;
 use serde_json::Value;
 
-use crate::identity::{Identity, Statement, SurvivorsHash, VerifyingKey};
+use crate::identity::{Directory, Identity, Statement, SurvivorsHash, VerifyingKey};
 use crate::keys::{
     Channel, ChannelPublicKey, ChannelSecretKey, End, Hub, MaskPublicKey, MaskSecretKey, Salt,
     SelfMaskSeed, ShareChannel,
@@ -94,8 +94,15 @@ fn rosters_and_keys_are_those_of_the_reference() {
         });
         let members: Vec<_> = members.collect();
         let listed = members.iter().map(|(id, keys)| (*id, keys));
-        let roster = RosterHash::new(&session, listed);
+        let roster = RosterHash::curious(&session, &array(&case["fresh"]), listed.clone());
         assert_eq!(roster.as_bytes()[..], hex(&case["roster"]), "{case}");
+        let known = list(case, "members").iter().map(|member| {
+            let key = VerifyingKey::from_bytes(&array(&member["verifying_key"]));
+            (client(&member["id"]), key.expect("a key"))
+        });
+        let known = Directory::new(known).expect("all keys differ");
+        let active = RosterHash::active(&session, &known, listed);
+        assert_eq!(active.as_bytes()[..], hex(&case["active_roster"]), "{case}");
         let salt = Salt::new(&session, &roster);
         check_pairwise_seed(case, &salt);
         check_channel(case, &salt);

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
+use rand_core::CryptoRng;
 use secagg_kernels::Real;
 
 use crate::error::{Abort, Misuse, Rejected};
@@ -20,8 +21,9 @@ use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, Stage, tra
 /// [`confirm_survivors`](Self::confirm_survivors) and [`unmask`](Self::unmask) in turn: each takes what
 /// the one before gave.
 #[derive(Debug)]
-pub struct Workflow<'a, D> {
+pub struct Workflow<'a, D, R> {
     driver: &'a mut D,
+    rng: &'a mut R,
     timeout: Option<Duration>,
     directory: Option<Directory>,
     report: Report,
@@ -78,10 +80,11 @@ pub struct StageReport {
     pub bytes_up: u64,
 }
 
-impl<'a, D: Driver> Workflow<'a, D> {
-    /// A workflow over a driver, without a timeout.
-    pub fn new(driver: &'a mut D) -> Self {
-        Self { driver, timeout: None, directory: None, report: Report::default() }
+impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
+    /// A workflow over a driver, without a timeout. What the server draws, it draws from `rng` (see
+    /// [`Collecting::close`]).
+    pub fn new(driver: &'a mut D, rng: &'a mut R) -> Self {
+        Self { driver, rng, timeout: None, directory: None, report: Report::default() }
     }
 
     /// Sets how long each stage waits for answers; the driver keeps the time.
@@ -185,7 +188,7 @@ impl<'a, D: Driver> Workflow<'a, D> {
     ) -> Result<Pending<S::Next>, Failure<D::Error>> {
         let (next, outgoing) = trace::stage(S::STAGE, || {
             let stage = self.exchange(pending)?;
-            trace::close(|| stage.close()).map_err(Failure::Abort)
+            trace::close(|| stage.close(self.rng)).map_err(Failure::Abort)
         })?;
         self.note_left_out(&outgoing);
         Ok(Pending { stage: next, outgoing })

@@ -29,6 +29,7 @@ impl Policy {
         max_dimension: Option<Whole<usize>>,
     ) -> PyResult<Self> {
         Ok(Self(secagg::Policy {
+            assumptions: None,
             min_cohort_size: min_cohort_size.0,
             min_threshold: min_threshold.0,
             min_neighbours: min_neighbours.0,

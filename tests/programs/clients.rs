@@ -48,6 +48,7 @@ impl Player {
             Persistent::restore(&kept, Some((identity, directory)), key, store)?
         } else {
             let setup = Setup::new(id).application(APPLICATION).identity(identity, directory);
+            let setup = setup.also_curious();
             Persistent::new(setup, key, store)
         };
         Ok(Self { id, client, leaves, answered: None })

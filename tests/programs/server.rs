@@ -100,7 +100,7 @@ impl Server<'_> {
                 }
             }
             if stage.waiting_for().into_iter().all(|client| self.is_lost(client)) {
-                return Ok(stage.close()?);
+                return Ok(stage.close(&mut UnwrapErr(SysRng))?);
             }
             self.files.wait()?;
         }

@@ -237,7 +237,8 @@ impl Cohort {
         let drops = self.script.drops.clone();
         let directory = self.directory();
         let mut network = Network::new(self.seats(&updates, directory.as_ref()), self.script);
-        let workflow = Workflow::new(&mut network);
+        let mut random = crate::rng();
+        let workflow = Workflow::new(&mut network, &mut random);
         let mut workflow = match directory {
             Some(directory) => workflow.directory(directory),
             None => workflow,

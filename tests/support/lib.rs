@@ -33,10 +33,17 @@ pub use network::{Log, Sent};
 pub use round::Round;
 pub use scene::Scene;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use secagg::{SessionId, Stage, ThreatModel};
 
 /// The session of every story.
 pub const SESSION: SessionId = SessionId(*b"one story's name");
+
+/// What the server of a story draws from.
+pub fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(0x5ec)
+}
 
 /// The stages of stories whose server is assumed to be curious.
 pub const STAGES: &[Stage] = Stage::of(ThreatModel::HonestButCurious);

@@ -118,7 +118,9 @@ impl Attendance {
     /// The abort that the round must end with.
     pub fn survivors(&self, graph: &Neighbours, params: &Params) -> Result<Clients, Abort> {
         let threshold = params.threshold() as usize;
-        enough(Stage::Setup, self.at(Stage::Setup).len(), threshold + 1)?;
+        let active = params.threat_model() == ThreatModel::ActiveServer;
+        let quorum = if active { params.quorum() as usize } else { 0 };
+        enough(Stage::Setup, self.at(Stage::Setup).len(), quorum.max(threshold + 1))?;
         let sharing = self.sharing(graph, threshold)?;
         let survivors = &sharing & &self.at(Stage::CollectMaskedVectors);
         enough(Stage::CollectMaskedVectors, survivors.len(), threshold + 1)?;

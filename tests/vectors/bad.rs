@@ -59,6 +59,7 @@ impl From<&Floors> for Policy {
                 .min_corrupted_neighbours
                 .unwrap_or(default.min_corrupted_neighbours),
             max_dimension: floors.max_dimension.unwrap_or(default.max_dimension),
+            ..default
         }
     }
 }

@@ -123,7 +123,7 @@ impl Given {
 pub(crate) fn encoded(params: &Params) -> Vec<u8> {
     let context = ContextHash::new(params, b"");
     let request = SetupRequest { params: params.clone(), context };
-    request.encode(SessionId([0; 16]))[18..69].to_vec()
+    request.encode(SessionId([0; 16]))[18..70].to_vec()
 }
 
 fn assert_fields(params: &Params, fields: &Fields) {

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) real: RealType,
     pub(crate) clients: Vec<Seat>,
     pub(crate) context: Bytes,
+    /// What the server draws.
+    fresh: Bytes,
     pub(crate) roster: Bytes,
     /// All members, by place.
     pub(crate) ring: Vec<u64>,
@@ -34,7 +36,7 @@ pub(crate) struct Plan {
     pub(crate) unmaskers: Vec<u64>,
     pub(crate) false_shares: Vec<FalseShare>,
     /// Every survivor's vector before masking.
-    pub(crate) lanes: Vec<Lanes>,
+    pub(crate) lanes: Vec<Quantized>,
     pub(crate) sums: Vec<u64>,
     pub(crate) total_weight: Number,
     pub(crate) mean: Vec<Number>,
@@ -77,8 +79,9 @@ pub(crate) struct FalseShare {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Lanes {
+pub(crate) struct Quantized {
     pub(crate) id: u64,
+    pub(crate) rounding: Bytes,
     pub(crate) lanes: Vec<u64>,
 }
 
@@ -120,7 +123,8 @@ impl Plan {
         &self,
         player: &mut Players<'_, F, P>,
     ) -> Result<Aggregate<F>, Failure<Ended>> {
-        let workflow = Workflow::new(player);
+        let mut random = Fixed(self.fresh.0.clone());
+        let workflow = Workflow::new(player, &mut random);
         let mut workflow = match self.directory() {
             Some(directory) => workflow.directory(directory),
             None => workflow,
@@ -235,11 +239,11 @@ impl TryRng for Fixed {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("clients draw bytes")
+        panic!("both sides draw bytes")
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("clients draw bytes")
+        panic!("both sides draw bytes")
     }
 
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {

@@ -8,7 +8,7 @@ use secagg::{Aggregate, ClientId, Outgoing, Receive, Stage, ThreatModel};
 
 use crate::json::{Number, RealType, clients, read_all, stage};
 use crate::parameters::encoded;
-use crate::player::{Ended, Lanes, Plan, Play, Players, Seats};
+use crate::player::{Ended, Plan, Play, Players, Quantized, Seats};
 
 /// Stage, whether the server sends it, and the client at the other end.
 type Place = (Stage, bool, ClientId);
@@ -131,11 +131,10 @@ fn check_peers(plan: &Plan, client: ClientId, bytes: &[u8]) {
 fn check_lanes<F: Real>(plan: &Plan) {
     let params = plan.params();
     let mut sums = vec![0_u64; plan.sums.len()];
-    for Lanes { id, lanes: expected } in &plan.lanes {
+    for Quantized { id, rounding, lanes: expected } in &plan.lanes {
         let seat = plan.clients.iter().find(|seat| seat.id == *id).expect("a client");
-        let rounding = seat.random.0.last_chunk().expect("the last that it draws");
         let update: Vec<_> = seat.update.iter().map(|&Number(x)| F::from_f64(x)).collect();
-        let (mut lanes, rounding) = (vec![0_u64; sums.len()], Seed::from_bytes(*rounding));
+        let (mut lanes, rounding) = (vec![0_u64; sums.len()], Seed::from_bytes(rounding.array()));
         let (backend, weight) = (Backend::detect(), seat.weight.0);
         let quantizer = params.quantizer();
         let done =

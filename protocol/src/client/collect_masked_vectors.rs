@@ -1,9 +1,10 @@
 use core::fmt;
 
-use rand_core::CryptoRng;
+use rand_core::Rng;
 use secagg_kernels::{Backend, ClientPass, MaskPlan, Real, Seed, Sign};
 use zeroize::Zeroizing;
 
+use super::secret::{ClientSecret, Draws};
 use super::share_keys::Neighbour;
 use super::unmask::Holding;
 use super::{ConfirmSurvivors, Me, Roster, Unmask};
@@ -11,12 +12,13 @@ use crate::error::{Misuse, Refused, ServerMisbehaved};
 use crate::keys::{End, Hub, KEY_LEN, LowOrder, MaskSecretKey, Salt, SelfMaskSeed};
 use crate::message::{CollectRequest, MaskedVector, Message};
 use crate::sealed::{Route, SealedPair, open};
-use crate::{ClientId, MaskPublicKey};
+use crate::{ClientId, MaskPublicKey, Stage};
 
 /// Stage 2: a client that waits for its neighbours' shares, and then masks its update.
 pub struct CollectMaskedVectors {
     pub(super) me: Me,
     pub(super) backend: Backend,
+    pub(super) secret: ClientSecret,
     pub(super) mask: MaskSecretKey,
     pub(super) mask_public: MaskPublicKey,
     pub(super) self_mask_seed: SelfMaskSeed,
@@ -48,7 +50,7 @@ impl CollectMaskedVectors {
 
     /// Answers a [`CollectRequest`] with a [`MaskedVector`]: the weight and the weighted update,
     /// quantized, plus the self mask, plus or minus one pairwise mask for each neighbour that shared
-    /// its keys. The mask secret key and the seed are wiped here.
+    /// its keys. Whatever the masks were made from is wiped here.
     ///
     /// A neighbour's box that does not open does not stop the client, since a bad neighbour would
     /// end every round that way; it just has no share of that neighbour to reveal later.
@@ -63,7 +65,6 @@ impl CollectMaskedVectors {
         request: &[u8],
         weight: f64,
         update: &[F],
-        rng: &mut impl CryptoRng,
     ) -> Result<(AfterMasking, Vec<u8>), Refused> {
         self.check_dimension(update.len())?;
         let (session, CollectRequest { boxes }) = CollectRequest::decode(request)?;
@@ -71,7 +72,7 @@ impl CollectMaskedVectors {
         let sharers = self.sharers(&boxes)?;
         let holdings = self.open_boxes(&boxes, &sharers)?;
         let plan = self.mask_plan(&sharers)?;
-        let reply = self.masked_vector(&plan, weight, update, rng)?;
+        let reply = self.masked_vector(&plan, weight, update)?;
         Ok((AfterMasking::new(self.me, holdings, self.roster), reply))
     }
 
@@ -134,11 +135,10 @@ impl CollectMaskedVectors {
         plan: &MaskPlan,
         weight: f64,
         update: &[F],
-        rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, Refused> {
         let params = &self.me.session.params;
         let mut rounding = Zeroizing::new([0; KEY_LEN]);
-        rng.fill_bytes(&mut *rounding);
+        self.draws().fill_bytes(&mut *rounding);
         let pass = ClientPass {
             backend: self.backend,
             modulus: params.modulus(),
@@ -149,6 +149,12 @@ impl CollectMaskedVectors {
         let mut message = MaskedVector::header(self.me.session.id, params.packed_len());
         pass.masked_vector(weight, update, &mut message)?;
         Ok(message)
+    }
+
+    /// Whatever the request: an update is rounded in one way in a session, so that two vectors under
+    /// the same masks, from a client that was put back, are the same vector.
+    fn draws(&self) -> Draws {
+        self.secret.draws(&self.me.session, self.me.id, Stage::CollectMaskedVectors, &[])
     }
 }
 

@@ -9,6 +9,7 @@ mod collect_masked_vectors;
 mod confirm_survivors;
 mod persistent;
 mod saved;
+mod secret;
 mod setup;
 mod share_keys;
 mod unmask;
@@ -65,8 +66,8 @@ impl Client {
         }
     }
 
-    /// Answers one message. `weight` and `update` are used in one stage, collect masked vectors; to
-    /// hold an update no longer than that, match on the variants instead.
+    /// Answers one message. `weight` and `update` are used in one stage, collect masked vectors, and
+    /// `rng` in the setup; to hold an update no longer than it takes, match on the variants instead.
     ///
     /// # Errors
     /// [`Refused`], as the stage's own `answer` has it; [`Misuse::Finished`] after the last one.
@@ -79,9 +80,9 @@ impl Client {
     ) -> Result<(Self, Vec<u8>), Refused> {
         Ok(match self {
             Self::Setup(stage) => into_client(stage.answer(request, rng)?),
-            Self::ShareKeys(stage) => into_client(stage.answer(request, rng)?),
+            Self::ShareKeys(stage) => into_client(stage.answer(request)?),
             Self::CollectMaskedVectors(stage) => {
-                into_client(stage.answer(request, weight, update, rng)?)
+                into_client(stage.answer(request, weight, update)?)
             }
             Self::ConfirmSurvivors(stage) => into_client(stage.answer(request)?),
             Self::Unmask(stage) => (Self::Finished, stage.answer(request)?),

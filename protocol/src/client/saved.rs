@@ -1,7 +1,9 @@
 //! A client between two stages as bytes, and back.
 
 use secagg_kernels::Backend;
+use zeroize::Zeroizing;
 
+use super::secret::ClientSecret;
 use super::share_keys::Neighbour;
 use super::unmask::{Confirmed, Holding};
 use super::{
@@ -10,6 +12,7 @@ use super::{
 use crate::error::Malformed;
 use crate::field::{Field, read_terms, write_terms};
 use crate::keys::{MaskSecretKey, SecretKey};
+use crate::plan::Assumptions;
 use crate::saved::RestoreError;
 use crate::wire::{Reader, Writer};
 use crate::{Policy, SessionId, Stage, ThreatModel};
@@ -82,21 +85,24 @@ impl Me {
 impl ShareKeys {
     fn write(&self, to: &mut Writer) {
         self.me.write(Stage::ShareKeys, to);
+        self.secret.write(to);
         self.mask.write(to);
         self.channel.write(to);
     }
 
     /// Signatures are deterministic, so the advertised keys come out as they were.
     fn read(me: Me, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let secret = Field::read(from)?;
         let (mask, channel) = (SecretKey::read(from)?, SecretKey::read(from)?);
         let advertised = me.advertise(&mask, &channel);
-        Ok(Self { me, backend: Backend::detect(), mask, channel, advertised })
+        Ok(Self { me, backend: Backend::detect(), secret, mask, channel, advertised })
     }
 }
 
 impl CollectMaskedVectors {
     fn write(&self, to: &mut Writer) {
         self.me.write(Stage::CollectMaskedVectors, to);
+        self.secret.write(to);
         self.mask.write(to);
         self.self_mask_seed.write(to);
         self.neighbours.write(to);
@@ -104,11 +110,12 @@ impl CollectMaskedVectors {
     }
 
     fn read(me: Me, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let secret = Field::read(from)?;
         let mask = MaskSecretKey::read(from)?;
         let mask_public = mask.public();
         let (self_mask_seed, neighbours) = (Field::read(from)?, Field::read(from)?);
         let (backend, roster) = (Backend::detect(), Field::read(from)?);
-        Ok(Self { me, backend, mask, mask_public, self_mask_seed, neighbours, roster })
+        Ok(Self { me, backend, secret, mask, mask_public, self_mask_seed, neighbours, roster })
     }
 }
 
@@ -153,8 +160,38 @@ impl Confirmed {
     }
 }
 
+impl Field for Assumptions {
+    fn write(&self, to: &mut Writer) {
+        let Self { cohort_size, rounds, security_bits, search_bits, correctness_bits, .. } = *self;
+        for number in [cohort_size, rounds, security_bits, search_bits, correctness_bits] {
+            to.u32(number);
+        }
+        to.f64(self.corrupted);
+        to.f64(self.dropout);
+        to.u8(self.threat_model.number());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            cohort_size: from.u32()?,
+            rounds: from.u32()?,
+            security_bits: from.u32()?,
+            search_bits: from.u32()?,
+            correctness_bits: from.u32()?,
+            corrupted: from.f64()?,
+            dropout: from.f64()?,
+            threat_model: read_threat_model(from)?,
+        })
+    }
+}
+
+fn read_threat_model(from: &mut Reader<'_>) -> Result<ThreatModel, Malformed> {
+    ThreatModel::from_number(from.u8()?).map_err(|_| Malformed::Tag)
+}
+
 impl Field for Policy {
     fn write(&self, to: &mut Writer) {
+        self.assumptions.write(to);
         let Self { min_cohort_size, min_threshold, min_neighbours, min_survivors, .. } = *self;
         for floor in [min_cohort_size, min_threshold, min_neighbours, min_survivors] {
             to.u32(floor);
@@ -166,15 +203,26 @@ impl Field for Policy {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
+            assumptions: Field::read(from)?,
             min_cohort_size: from.u32()?,
             min_threshold: from.u32()?,
             min_neighbours: from.u32()?,
             min_survivors: from.u32()?,
             min_corrupted_neighbours: from.u32()?,
-            threat_model: ThreatModel::from_number(from.u8()?).map_err(|_| Malformed::Tag)?,
+            threat_model: read_threat_model(from)?,
             // Saved by a machine of longer addresses, it is still no limit here.
             max_dimension: usize::try_from(from.u64()?).unwrap_or(usize::MAX),
         })
+    }
+}
+
+impl Field for ClientSecret {
+    fn write(&self, to: &mut Writer) {
+        to.bytes(self.as_bytes());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self::from_bytes(&Zeroizing::new(from.array()?)))
     }
 }
 

@@ -1,13 +1,14 @@
 use rand_core::CryptoRng;
 use secagg_kernels::Backend;
 
+use super::secret::ClientSecret;
 use super::{Credentials, Me, ShareKeys};
 use crate::error::{Misuse, Refused, ServerMisbehaved};
 use crate::identity::{Directory, Identity, Statement};
 use crate::keys::{ChannelSecretKey, MaskSecretKey, SecretKey};
 use crate::message::{AdvertisedKeys, Message, SetupRequest};
 use crate::session::Session;
-use crate::{ClientId, Policy};
+use crate::{ClientId, Params, Policy, Stage};
 
 /// Stage 0: a client that waits for the parameters of a round.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct Setup {
     policy: Policy,
     backend: Backend,
     credentials: Option<Credentials>,
+    also_curious: bool,
 }
 
 impl Setup {
@@ -24,7 +26,8 @@ impl Setup {
     /// backend.
     pub fn new(id: ClientId) -> Self {
         let (policy, backend) = (Policy::default(), Backend::detect());
-        Self { id, application: Vec::new(), policy, backend, credentials: None }
+        let (application, credentials, also_curious) = (Vec::new(), None, false);
+        Self { id, application, policy, backend, credentials, also_curious }
     }
 
     /// Sets what the application wants all clients to agree on, for example the hash of the global
@@ -49,12 +52,22 @@ impl Setup {
     /// Sets who this client is, and who the others are; rounds against an active server need it. The
     /// directory must come from the application, not from the server that it is to guard against.
     ///
+    /// A client with an identity refuses rounds against a curious server, which a server could propose
+    /// to be trusted after all; [`also_curious`](Self::also_curious) admits them.
+    ///
     /// ```
     #[doc = include_str!("../../examples/active_round.rs")]
     /// ```
     #[must_use]
     pub fn identity(mut self, identity: Identity, directory: Directory) -> Self {
         self.credentials = Some(Credentials { identity, directory });
+        self
+    }
+
+    /// Takes part in rounds against a curious server too, although it has an identity.
+    #[must_use]
+    pub fn also_curious(mut self) -> Self {
+        self.also_curious = true;
         self
     }
 
@@ -65,28 +78,45 @@ impl Setup {
         self
     }
 
-    /// Answers a [`SetupRequest`] with fresh [`AdvertisedKeys`].
+    /// Answers a [`SetupRequest`] with fresh [`AdvertisedKeys`]. It draws 32 bytes from `rng`, which
+    /// are all that this client draws: whatever else is random is derived from them, from its identity
+    /// if it has one, and from the request at hand.
     ///
     /// # Errors
     /// [`Refused`] for bytes that are no such message, for parameters below the policy, for another
-    /// context than this client's, and against an active server without an identity that the
-    /// directory knows.
+    /// context than this client's, against an active server without an identity that the directory
+    /// knows, and against a curious one with an identity.
     pub fn answer(
         self,
         request: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<(ShareKeys, Vec<u8>), Refused> {
         let (id, SetupRequest { params, context }) = SetupRequest::decode(request)?;
+        self.check_downgrade(&params)?;
         self.policy.check(&params)?;
         let session = Session::new(id, params, &self.application);
         if session.context != context {
             return Err(ServerMisbehaved::Context.into());
         }
         let me = self.me(session)?;
-        let (mask, channel) = (SecretKey::random(rng), SecretKey::random(rng));
+        let secret = ClientSecret::random(self.own_identity(), rng);
+        let mut draws = secret.draws(&me.session, me.id, Stage::Setup, request);
+        let (mask, channel) = (SecretKey::random(&mut draws), SecretKey::random(&mut draws));
         let advertised = me.advertise(&mask, &channel);
         let reply = advertised.encode(id);
-        Ok((ShareKeys { me, backend: self.backend, mask, channel, advertised }, reply))
+        Ok((ShareKeys { me, backend: self.backend, secret, mask, channel, advertised }, reply))
+    }
+
+    fn own_identity(&self) -> Option<&Identity> {
+        self.credentials.as_ref().map(|Credentials { identity, .. }| identity)
+    }
+
+    fn check_downgrade(&self, params: &Params) -> Result<(), ServerMisbehaved> {
+        let trusting = !params.is_active() && !self.also_curious;
+        if trusting && self.credentials.is_some() {
+            return Err(ServerMisbehaved::Downgrade);
+        }
+        Ok(())
     }
 
     /// Forgets the identity where it is not needed.

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use rand_core::CryptoRng;
 use secagg_kernels::Backend;
 
+use super::secret::{ClientSecret, Draws};
 use super::{CollectMaskedVectors, Credentials, Me, Roster};
 use crate::error::{Refused, ServerMisbehaved};
 use crate::graph::Ring;
@@ -15,13 +16,14 @@ use crate::message::{AdvertisedKeys, Message, SealedShares, ShareKeysRequest};
 use crate::roster::RosterHash;
 use crate::sealed::{Route, SealedPair, SharePair, seal};
 use crate::shamir::{Share, split};
-use crate::{ClientId, MaskPublicKey};
+use crate::{ClientId, MaskPublicKey, Stage};
 
 /// Stage 1: a client that waits for its neighbours' keys.
 #[derive(Debug)]
 pub struct ShareKeys {
     pub(super) me: Me,
     pub(super) backend: Backend,
+    pub(super) secret: ClientSecret,
     pub(super) mask: MaskSecretKey,
     pub(super) channel: ChannelSecretKey,
     pub(super) advertised: AdvertisedKeys,
@@ -52,14 +54,10 @@ impl ShareKeys {
     /// [`Refused`] for bytes that are no such message of this session; for a list without the
     /// client's own keys as it advertised them, with a key twice, with more neighbours than the
     /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a key
-    /// of low order. Against an active server also for a roster that is not the hash of the list, for
-    /// fewer members than the policy's survivors, for a member without an entry in the directory, and
-    /// for a neighbour whose keys it did not sign.
-    pub fn answer(
-        self,
-        request: &[u8],
-        rng: &mut impl CryptoRng,
-    ) -> Result<(CollectMaskedVectors, Vec<u8>), Refused> {
+    /// of low order. Against an active server also for a member without an entry in the directory, for
+    /// a roster that is not the hash of the list, for fewer members than the quorum or the policy asks
+    /// for, and for a member that did not sign its keys.
+    pub fn answer(self, request: &[u8]) -> Result<(CollectMaskedVectors, Vec<u8>), Refused> {
         let (session, ShareKeysRequest { roster, peers }) = ShareKeysRequest::decode(request)?;
         self.me.check_session(session)?;
         self.check_peers(&peers)?;
@@ -67,18 +65,20 @@ impl ShareKeys {
         self.check_count(neighbours.len())?;
         let salt = Salt::new(&self.me.session, &roster);
         let channels = self.open_channels(&salt, &neighbours)?;
-        let self_mask_seed = SelfMaskSeed::random(rng);
-        let boxes = self.seal_shares(&self_mask_seed, &channels, rng);
+        let mut draws = self.draws(&roster, &peers);
+        let self_mask_seed = SelfMaskSeed::random(&mut draws);
+        let boxes = self.seal_shares(&self_mask_seed, &channels, &mut draws);
         let commitment = self_mask_seed.commitment(&self.me.session, self.me.id);
         let reply = SealedShares { commitment, boxes }.encode(session);
         let neighbours = channels.neighbours;
         let members = peers.iter().map(|&(client, _)| client).collect();
         let roster = Roster { hash: roster, members };
-        let Self { me, backend, mask, .. } = self;
+        let Self { me, backend, secret, mask, .. } = self;
         let mask_public = self.advertised.mask;
         let next = CollectMaskedVectors {
             me,
             backend,
+            secret,
             mask,
             mask_public,
             self_mask_seed,
@@ -86,6 +86,14 @@ impl ShareKeys {
             roster,
         };
         Ok((next, reply))
+    }
+
+    /// By the roster, which channel keys follow from too, and the list: not by its signatures, of which
+    /// a member can make many, so that one channel key would seal different shares.
+    fn draws(&self, roster: &RosterHash, peers: &[Peer]) -> Draws {
+        let ids = peers.iter().flat_map(|(client, _)| client.0.to_le_bytes());
+        let asked: Vec<_> = roster.as_bytes().iter().copied().chain(ids).collect();
+        self.secret.draws(&self.me.session, self.me.id, Stage::ShareKeys, &asked)
     }
 
     fn check_peers(&self, peers: &[Peer]) -> Result<(), ServerMisbehaved> {
@@ -105,19 +113,25 @@ impl ShareKeys {
         let Some(credentials) = &self.me.credentials else {
             return Ok(peers.iter().filter(|(client, _)| *client != self.me.id).collect());
         };
-        self.check_roster(roster, peers)?;
         self.check_known(credentials, peers)?;
-        let neighbours = self.on_ring(roster, peers);
-        self.check_signatures(credentials, &neighbours)?;
-        Ok(neighbours)
+        self.check_roster(credentials, roster, peers)?;
+        self.me.policy.check_members(&self.me.session.params, peers.len())?;
+        self.check_signatures(credentials, peers)?;
+        Ok(self.on_ring(roster, peers))
     }
 
-    fn check_roster(&self, roster: &RosterHash, peers: &[Peer]) -> Result<(), ServerMisbehaved> {
+    fn check_roster(
+        &self,
+        Credentials { directory, .. }: &Credentials,
+        roster: &RosterHash,
+        peers: &[Peer],
+    ) -> Result<(), ServerMisbehaved> {
         let members = peers.iter().map(|(client, keys)| (*client, keys));
-        if RosterHash::new(&self.me.session, members) != *roster {
-            return Err(ServerMisbehaved::RosterAltered);
+        if RosterHash::active(&self.me.session, directory, members) == *roster {
+            Ok(())
+        } else {
+            Err(ServerMisbehaved::RosterAltered)
         }
-        self.me.policy.check_survivors(peers.len())
     }
 
     fn check_known(
@@ -141,19 +155,19 @@ impl ShareKeys {
         ring.neighbours(own).into_iter().map(|at| &peers[at]).collect()
     }
 
+    /// All members, not the neighbours alone: who is whose neighbour follows from all keys.
     fn check_signatures(
         &self,
         Credentials { directory, .. }: &Credentials,
-        neighbours: &[&Peer],
+        peers: &[Peer],
     ) -> Result<(), ServerMisbehaved> {
-        let signed = |&&(client, keys): &&Peer| {
-            let statement = Statement::advertised_keys(&self.me.session, client, &keys);
-            keys.signature.is_some_and(|by| directory.confirms(client, &statement, &by))
-        };
-        match neighbours.iter().find(|neighbour| !signed(neighbour)) {
-            Some((liar, _)) => Err(ServerMisbehaved::BadSignature(*liar)),
-            None => Ok(()),
+        let mut signed = Vec::with_capacity(peers.len());
+        for (client, keys) in peers {
+            let statement = Statement::advertised_keys(&self.me.session, *client, keys);
+            let signature = keys.signature.ok_or(ServerMisbehaved::BadSignature(*client))?;
+            signed.push((*client, statement, signature));
         }
+        directory.confirm_all(&signed).map_err(ServerMisbehaved::BadSignature)
     }
 
     fn check_count(&self, found: usize) -> Result<(), ServerMisbehaved> {

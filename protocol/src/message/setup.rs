@@ -19,7 +19,7 @@ impl Message for SetupRequest {
     const FROM_SERVER: bool = true;
 
     fn encode(&self, session: SessionId) -> Vec<u8> {
-        let mut to = writer::<Self>(session, 83);
+        let mut to = writer::<Self>(session, 84);
         self.params.encode(&mut to);
         to.bytes(self.context.as_bytes());
         to.into_bytes()

@@ -184,7 +184,8 @@ fn parameters_survive_their_encoding() {
 }
 
 /// Where the fields of encoded parameters start.
-const DEGREE: usize = HEADER_LEN + 4 + 8;
+const SUITE: usize = HEADER_LEN;
+const DEGREE: usize = SUITE + 1 + 4 + 8;
 const CLIPPING_RANGE: usize = DEGREE + 4 + 4;
 const WIDTH: usize = CLIPPING_RANGE + 3 * 8;
 const PRG: usize = WIDTH + 1;
@@ -208,6 +209,7 @@ fn fields_without_a_meaning_are_not_decoded() {
     let bytes = encoded(&built(Params::secagg(3, 1, 2)));
     // Widths beyond 127 would also overflow the shift that makes a range of them.
     for (at, values) in [
+        (SUITE, [0, 2, 64, 128, 255]),
         (WIDTH, [0, 65, 127, 128, 255]),
         (PRG, [0, 4, 64, 128, 255]),
         (THREAT_MODEL, [2, 3, 64, 128, 255]),

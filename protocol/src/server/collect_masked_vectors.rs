@@ -3,6 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use secagg_kernels::{Accumulator, PackError, pack};
 
+use rand_core::CryptoRng;
+
 use super::concurrent::lock;
 use super::{Cohorts, Collected, Collecting, ConfirmSurvivors, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Malformed, Rejected};
@@ -133,7 +135,7 @@ impl Collecting for CollectMaskedVectors {
         self.check_connected()
     }
 
-    fn close(self) -> Result<(ConfirmSurvivors, Vec<Outgoing>), Abort> {
+    fn close(self, _: &mut impl CryptoRng) -> Result<(ConfirmSurvivors, Vec<Outgoing>), Abort> {
         self.check()?;
         let outgoing = self.requests();
         Ok((ConfirmSurvivors::new(self.0), outgoing))

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rand_core::CryptoRng;
+
 use super::concurrent::{Judge, concurrently, receive};
 use super::{Cohorts, Collected, Collecting, Unmask, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
@@ -127,7 +129,7 @@ impl Collecting for ConfirmSurvivors {
             .check_reach(Self::STAGE, |at, _| self.confirmations.contains_key(&at))
     }
 
-    fn close(self) -> Result<(Unmask, Vec<Outgoing>), Abort> {
+    fn close(self, _: &mut impl CryptoRng) -> Result<(Unmask, Vec<Outgoing>), Abort> {
         self.check()?;
         let unmaskers = self.unmaskers();
         let outgoing = self.requests(&unmaskers);

@@ -26,16 +26,17 @@ pub use unmask::{Aggregate, Reading, Recovered, Unmask};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand_core::CryptoRng;
 use secagg_kernels::{Accumulator, Backend};
 
 use crate::error::{Abort, ClientMisbehaved, Rejected};
 use crate::graph::{Graph, Ring};
 use crate::identity::Directory;
-use crate::keys::{Commitment, Salt};
+use crate::keys::{Commitment, KEY_LEN, Salt};
 use crate::message::{AdvertisedKeys, Outgoing};
 use crate::roster::RosterHash;
 use crate::session::Session;
-use crate::{ClientId, Receive, SessionId, Stage};
+use crate::{ClientId, Params, Receive, SessionId, Stage};
 
 /// A stage that collects messages until the caller closes it.
 pub trait Collecting: Sized {
@@ -73,11 +74,12 @@ pub trait Collecting: Sized {
     /// [`Abort`] if too few clients have answered so far; the stage goes on.
     fn check(&self) -> Result<(), Abort>;
 
-    /// Ends the stage.
+    /// Ends the stage. Of all stages the setup alone draws from `rng`, and against a curious server
+    /// alone: bytes for the graph, which nobody may know before the last key has come.
     ///
     /// # Errors
     /// [`Abort`] if too few clients answered; the round is over.
-    fn close(self) -> Result<(Self::Next, Vec<Outgoing>), Abort>;
+    fn close(self, rng: &mut impl CryptoRng) -> Result<(Self::Next, Vec<Outgoing>), Abort>;
 
     /// Clients that were asked in this stage and have not answered, by ascending id. Empty once
     /// waiting any longer is pointless.
@@ -100,6 +102,22 @@ impl Round {
 
     fn threshold(&self) -> usize {
         self.session.threshold()
+    }
+
+    /// The hash over U1, which ascend.
+    fn roster(
+        &self,
+        clients: &[ClientId],
+        keys: &[AdvertisedKeys],
+        rng: &mut impl CryptoRng,
+    ) -> RosterHash {
+        let members = clients.iter().copied().zip(keys);
+        if let Some(directory) = &self.directory {
+            return RosterHash::active(&self.session, directory, members);
+        }
+        let mut fresh = [0; KEY_LEN];
+        rng.fill_bytes(&mut fresh);
+        RosterHash::curious(&self.session, &fresh, members)
     }
 }
 
@@ -183,9 +201,13 @@ impl Cohorts {
 
 impl Members {
     /// The graph over some clients, which ascend, and their keys.
-    fn new(session: &Session, clients: Vec<ClientId>, keys: Vec<AdvertisedKeys>) -> Self {
-        let roster = RosterHash::new(session, clients.iter().copied().zip(&keys));
-        let ring = Ring::new(clients.len() as u32, session.params.degree(), &roster);
+    fn new(
+        params: &Params,
+        clients: Vec<ClientId>,
+        keys: Vec<AdvertisedKeys>,
+        roster: RosterHash,
+    ) -> Self {
+        let ring = Ring::new(clients.len() as u32, params.degree(), &roster);
         Self { clients, keys, roster, graph: Graph::new(ring) }
     }
 

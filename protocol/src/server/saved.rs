@@ -1,6 +1,6 @@
 //! Server stages as bytes, and back.
 //!
-//! What follows from something else is not written but made again: the graph, the roster hash. A
+//! The graph is not written but made again from the roster hash. A
 //! position beyond the members is refused, so a restored stage is as sound as one that never left.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +217,7 @@ impl Members {
     fn write(&self, to: &mut Writer) {
         self.clients.write(to);
         self.keys.write(to);
+        self.roster.write(to);
     }
 
     fn read(round: &Round, from: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -224,7 +225,7 @@ impl Members {
         if clients.len() != keys.len() || !clients.is_sorted_by(|a, b| a < b) {
             return Err(Malformed::Order);
         }
-        Ok(Self::new(&round.session, clients, keys))
+        Ok(Self::new(&round.session.params, clients, keys, Field::read(from)?))
     }
 
     /// Members are named by positions, which must be some member's.

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use rand_core::CryptoRng;
 use secagg_kernels::Backend;
 
 use super::concurrent::{Judge, concurrently, receive};
@@ -117,10 +118,19 @@ impl Setup {
         if fits { Ok(()) } else { Err(ClientMisbehaved::BadSignature) }
     }
 
-    fn into_members(self) -> (Round, Members) {
-        let (clients, keys) = self.keys.into_iter().unzip();
-        let members = Members::new(&self.round.session, clients, keys);
+    fn into_members(self, rng: &mut impl CryptoRng) -> (Round, Members) {
+        let (clients, keys): (Vec<_>, Vec<_>) = self.keys.into_iter().unzip();
+        let roster = self.round.roster(&clients, &keys, rng);
+        let members = Members::new(&self.round.session.params, clients, keys, roster);
         (self.round, members)
+    }
+
+    /// One that has answered cannot recover its own secrets; and no client of an active round takes
+    /// fewer members than the quorum, with which the round could not end.
+    fn least_members(&self) -> usize {
+        let params = &self.round.session.params;
+        let quorum = if params.is_active() { params.quorum() as usize } else { 0 };
+        quorum.max(self.round.threshold() + 1)
     }
 }
 
@@ -159,12 +169,12 @@ impl Collecting for Setup {
     }
 
     fn check(&self) -> Result<(), Abort> {
-        check_enough(Self::STAGE, self.keys.len(), self.round.threshold() + 1)
+        check_enough(Self::STAGE, self.keys.len(), self.least_members())
     }
 
-    fn close(self) -> Result<(ShareKeys, Vec<Outgoing>), Abort> {
+    fn close(self, rng: &mut impl CryptoRng) -> Result<(ShareKeys, Vec<Outgoing>), Abort> {
         self.check()?;
-        let (round, members) = self.into_members();
+        let (round, members) = self.into_members(rng);
         let outgoing = requests(&round, &members);
         Ok((ShareKeys::new(round, members), outgoing))
     }

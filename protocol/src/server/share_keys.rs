@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand_core::CryptoRng;
+
 use super::concurrent::{Judge, concurrently, receive};
 use super::{CollectMaskedVectors, Collecting, Members, Round, check_enough};
 use crate::error::{Abort, ClientMisbehaved, Rejected};
@@ -120,7 +122,10 @@ impl Collecting for ShareKeys {
         self.check_sharers(&self.sharers())
     }
 
-    fn close(mut self) -> Result<(CollectMaskedVectors, Vec<Outgoing>), Abort> {
+    fn close(
+        mut self,
+        _: &mut impl CryptoRng,
+    ) -> Result<(CollectMaskedVectors, Vec<Outgoing>), Abort> {
         let sharers = self.sharers();
         self.check_sharers(&sharers)?;
         self.sealed.retain(|position, _| sharers.contains(position));

@@ -3,6 +3,8 @@ use std::sync::RwLock;
 
 use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
 
+use rand_core::CryptoRng;
+
 use super::concurrent::{read, write};
 use super::recover::{FalseShare, Recovery};
 use super::take_off::{Answers, take_off};
@@ -110,7 +112,7 @@ impl Collecting for Unmask {
 
     /// Recovers the secrets that the sum still needs, and checks each against what its owner
     /// published. No message follows.
-    fn close(self) -> Result<(Recovered, Vec<Outgoing>), Abort> {
+    fn close(self, _: &mut impl CryptoRng) -> Result<(Recovered, Vec<Outgoing>), Abort> {
         self.check()?;
         let Self { collected: Collected { cohorts, sum }, answers, .. } = self;
         let unmaskers = answers.unmaskers.keys().map(|&at| (at, at)).collect();

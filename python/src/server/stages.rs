@@ -14,6 +14,7 @@ use secagg_kernels::{Accumulator, MaskPlan};
 
 use super::no_stage;
 use crate::errors::{aborted, misuse, not_restored, rejected};
+use crate::identity::rng;
 
 /// A stage that collects messages, and the requests that it was opened with.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl<S: Collecting> Open<S> {
     }
 
     fn close(self) -> PyResult<Open<S::Next>> {
-        let (stage, outgoing) = self.stage.close().map_err(aborted)?;
+        let (stage, outgoing) = self.stage.close(&mut rng()).map_err(aborted)?;
         Ok(Open { stage, outgoing })
     }
 }

@@ -51,10 +51,10 @@ def _policies(curious, sparse):
             f"setup request below the policy of {field}",
             curious.to_client(SETUP, 3, raw, own + error, {field: value}),
         )
-    other = raw[:69] + u8(raw[69] ^ 1) + raw[70:]
+    other = raw[:70] + u8(raw[70] ^ 1) + raw[71:]
     yield "setup request with another context", curious.to_client(SETUP, 3, other, own + "Context")
     raw = sparse.request(SHARE_KEYS, 7)
-    few = sparse.to_client(SHARE_KEYS, 7, raw, own + "SurvivorsBelowPolicy", {"min_survivors": 11})
+    few = sparse.to_client(SHARE_KEYS, 7, raw, own + "TooFewMembers", {"min_survivors": 11})
     yield "share keys request with fewer members than the policy asks for", few
     raw = sparse.request(CONFIRM, 7)
     few = sparse.to_client(CONFIRM, 7, raw, own + "SurvivorsBelowPolicy", {"min_survivors": 9})
@@ -119,7 +119,7 @@ def _roster(scene):
     neighbour = ran.neighbours[7][0]
 
     def request(changed, error, roster=None):
-        roster = roster or ran.context.roster({c: keys[:2] for c, keys in changed.items()})
+        roster = roster or ran.roster_of(changed)
         raw = m.share_keys_request(ran.context.session, roster, sorted(changed.items()))
         return scene.to_client(SHARE_KEYS, 7, raw, wrong + error)
 
@@ -143,7 +143,10 @@ def _roster(scene):
     one = {STRANGER: strangers[STRANGER]}
     yield "share keys request with a member that is not in the directory", request(members | one, "NotInDirectory")
     few = {c: keys for c, keys in members.items() if c in (1, 4, 7, 10)}
-    yield "share keys request with few members", request(few, "TooFewPeers")
+    yield "share keys request with few members", request(few, "TooFewMembers")
+    less = dict(sorted(members.items())[: ran.params.quorum - 1])
+    assert 7 in less
+    yield "share keys request with one member less than the quorum", request(less, "TooFewMembers")
     mask, channel, signature = members[neighbour]
     bad = u8(signature[0] ^ 1) + signature[1:]
     # Of nine members with eight neighbours each all are neighbours, whoever is where in the ring.

@@ -28,7 +28,7 @@ def plans():
         "secagg_plus_curious_lonely": _plan(
             p.build(9, 3, 2, 4, width=64, quantization_range=2**48, prg=2), "f32",
             # Three of the four neighbours of client 7, which is then lonely.
-            vanish={1: SHARE_KEYS, 8: SHARE_KEYS, 9: SHARE_KEYS},
+            vanish={1: SHARE_KEYS, 2: SHARE_KEYS, 8: SHARE_KEYS},
         ),
         "secagg_active_drop_outs": _plan(
             p.build(9, 3, 5, width=40, quantization_range=2**30, prg=2, threat_model=p.ACTIVE), "f64",
@@ -39,7 +39,7 @@ def plans():
         ),
         "secagg_plus_active_drop_outs": _plan(
             p.build(11, 2, 6, 8, threat_model=p.ACTIVE), "f64",
-            vanish={8: SETUP, 11: SHARE_KEYS, 5: COLLECT}, ids=[3 * i + 1 for i in range(11)],
+            vanish={8: SETUP, 10: SHARE_KEYS, 5: COLLECT}, ids=[3 * i + 1 for i in range(11)],
         ),
     }  # fmt: skip
 
@@ -60,7 +60,7 @@ def member(name, plan, client):
     if plan["real"] == "f32":
         update = [binary32(x) for x in update]
     return {
-        "random": sample(f"{label} random", 32 * (4 + 2 * (params.threshold - 1))),
+        "random": sample(f"{label} random", 32),
         "weight": real(f"{label} weight", 0.0, params.max_weight),
         "update": update,
         "vanishes": plan["vanish"].get(client),
@@ -70,7 +70,8 @@ def member(name, plan, client):
 
 def run(name, plan):
     members = {client: member(name, plan, client) for client in plan["ids"]}
-    return Round(plan["params"], sample(f"{name} session", 16), plan["application"], members, plan["lies"]).run()
+    session, fresh = sample(f"{name} session", 16), sample(f"{name} fresh", 32)
+    return Round(plan["params"], session, plan["application"], members, fresh, plan["lies"]).run()
 
 
 def run_all():
@@ -86,6 +87,7 @@ def content(plan, ran):
         "real": plan["real"],
         "clients": [_client(client, member) for client, member in ran.members.items()],
         "context": ran.context.hash.hex(),
+        "fresh": ran.fresh.hex(),
         "roster": ran.roster.hex(),
         "ring": ran.ring,
         "neighbours": [{"id": client, "neighbours": row} for client, row in ran.neighbours.items()],
@@ -93,7 +95,11 @@ def content(plan, ran):
         "survivors": ran.survivors,
         "unmaskers": ran.unmaskers,
         "false_shares": [{"owner": owner, "holder": holder} for owner, holder in ran.false_shares],
-        "lanes": [{"id": client, "lanes": ran.clients[client].lanes} for client in ran.survivors],
+        "lanes": [
+            {"id": client, "rounding": one.rounding_seed().hex(), "lanes": one.lanes}
+            for client, one in ran.clients.items()
+            if client in ran.survivors
+        ],
         "sums": ran.sums,
         "total_weight": repr(total),
         "mean": reals(mean),

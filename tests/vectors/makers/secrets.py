@@ -63,12 +63,16 @@ PAIRS = ((0, 1), (7, 3), (5, LAST), (LAST, 2**63), (2**40, 65536))
 
 
 def _pair(first, second):
-    """Everything that two clients of a roster of four agree on."""
+    """Everything that two clients of a curious roster of four agree on."""
     label = f"keys {first} {second}"
     context, given, application = _context(label)
     secrets = {client: _secrets(label, client) for client in (first, second, 100, 200)}
     public = {client: tuple(map(public_key, pair)) for client, pair in secrets.items()}
-    return context, given, application, secrets, public, context.roster(public)
+    return context, given, application, secrets, public, context.curious_roster(_fresh(label), public)
+
+
+def _fresh(label):
+    return sample(f"{label} fresh", 32)
 
 
 def keys():
@@ -89,13 +93,20 @@ def _keys(first, second):
     there = context.channel(roster, shared, (a, a_channel_key), (b, b_channel_key))
     back = context.channel(roster, shared, (b, b_channel_key), (a, a_channel_key))
     seed, identity = sample(f"seed {a}", 32), sample(f"identity {a}", 32)
-    survivors = sorted([a, b, 100])
+    survivors, members = sorted([a, b, 100]), sorted(public.items())
+    known = {client: verifying_key(sample(f"identity {client}", 32)) for client in public}
+    active = context.active_roster({client: (*keys, known[client]) for client, keys in public.items()})
     return {
         "session": context.session.hex(),
         "context": context.hash.hex(),
         "clients": [{"id": c, "mask_secret": m.hex(), "channel_secret": ch.hex()} for c, m, ch, *_ in ends],
-        "members": [{"id": c, "mask_key": m.hex(), "channel_key": ch.hex()} for c, (m, ch) in sorted(public.items())],
+        "members": [
+            {"id": c, "mask_key": m.hex(), "channel_key": ch.hex(), "verifying_key": known[c].hex()}
+            for c, (m, ch) in members
+        ],
+        "fresh": _fresh(f"keys {first} {second}").hex(),
         "roster": roster.hex(),
+        "active_roster": active.hex(),
         "pairwise_seed": context.pairwise_seed(roster, a_mask, (a, a_mask_key), (b, b_mask_key)).hex(),
         "channel_there": b"".join(there).hex(),
         "channel_back": b"".join(back).hex(),

@@ -1,30 +1,33 @@
 """Section 12, an honest client: what it draws and says in each stage."""
 
 from . import messages, shamir
-from .encoding import pack
-from .keys import agree, public_key, sign
-from .prg import mask
+from .encoding import pack, u64
+from .keys import agree, client_secret, public_key, sign
+from .prg import CHACHA20, keystream, mask
 
 
 class Draws:
-    """The random bytes of one client, in the order of section 4."""
+    """What a client draws from in one stage (section 4)."""
 
-    def __init__(self, raw):
-        self.raw, self.taken = raw, 0
+    def __init__(self, seed):
+        self.seed, self.taken = seed, 0
 
     def take(self, length):
         self.taken += length
-        assert self.taken <= len(self.raw)
-        return self.raw[self.taken - length : self.taken]
+        return keystream(CHACHA20, self.seed, 0, self.taken)[-length:]
 
 
 class Client:
     def __init__(self, client, params, context, random, weight, update, identity=None):
         self.id, self.params, self.context, self.identity = client, params, context, identity
-        self.draws, self.weight, self.update = Draws(random), weight, update
+        self.secret, self.weight, self.update = client_secret(random, identity), weight, update
 
-    def setup(self):
-        self.mask_secret, self.channel_secret = self.draws.take(32), self.draws.take(32)
+    def _draws(self, stage, asked):
+        return Draws(self.context.draws_seed(self.secret, self.id, stage, asked))
+
+    def setup(self, request):
+        draws = self._draws(0, request)
+        self.mask_secret, self.channel_secret = draws.take(32), draws.take(32)
         mask_key, channel_key = public_key(self.mask_secret), public_key(self.channel_secret)
         signature = None
         if self.params.active:
@@ -32,13 +35,14 @@ class Client:
         self.keys = (mask_key, channel_key, signature)
         return messages.advertised_keys(self.context.session, self.keys)
 
-    def share_keys(self, roster, peers):
-        """peers: {id: keys} of the neighbours."""
+    def share_keys(self, roster, told, peers):
+        """told: the ids in the request; peers: {id: keys} of the neighbours."""
         self.roster, self.peers = roster, dict(sorted(peers.items()))
-        self.seed = self.draws.take(32)
+        draws = self._draws(1, roster + b"".join(map(u64, told)))
+        self.seed = draws.take(32)
         deals = []
         for secret in (self.mask_secret, self.seed):
-            coefficients = [self.draws.take(32) for _ in range(self.params.threshold - 1)]
+            coefficients = [draws.take(32) for _ in range(self.params.threshold - 1)]
             deals.append(shamir.split(secret, coefficients, self.peers))
         boxes = [self._seal(peer, deals[0][peer] + deals[1][peer]) for peer in self.peers]
         commitment = self.context.commitment(self.id, self.seed)
@@ -65,12 +69,15 @@ class Client:
         """boxes: {sender: box}, by ascending id."""
         self.held = {sender: self._open(sender, sealed) for sender, sealed in boxes.items()}
         quantizer = self.params.quantizer()
-        self.lanes = quantizer.quantize(self.params.prg, self.draws.take(32), self.weight, self.update)
+        self.lanes = quantizer.quantize(self.params.prg, self.rounding_seed(), self.weight, self.update)
         masked = list(self.lanes)
         self._add(masked, 1, self.seed)
         for peer in boxes:
             self._add(masked, 1 if self.id < peer else -1, self.pairwise_seed(peer))
         return messages.masked_vector(self.context.session, pack(masked, self.params.width))
+
+    def rounding_seed(self):
+        return self._draws(2, b"").take(32)
 
     def pairwise_seed(self, peer):
         own, theirs = (self.id, self.keys[0]), (peer, self.peers[peer][0])

@@ -1,10 +1,12 @@
 """Section 4 (keys, roster, commitments, signatures) and section 7 (sealed shares)."""
 
+import hmac
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .encoding import VERSION, sha256, u8, u32, u64
@@ -26,6 +28,11 @@ def verifying_key(identity):
     return _raw(Ed25519PrivateKey.from_private_bytes(identity).public_key())
 
 
+def client_secret(drawn, identity):
+    """HKDF-Extract with the drawn bytes for its salt: HMAC-SHA256."""
+    return hmac.new(drawn, identity or b"", "sha256").digest()
+
+
 class Context:
     """What all keys of a round are bound to: the session and the context hash."""
 
@@ -33,10 +40,21 @@ class Context:
         self.session = session
         self.hash = sha256(b"secagg context", u8(VERSION), parameters, application)
 
-    def roster(self, members):
-        """members: {id: (mask public key, channel public key)}."""
-        rows = [u64(client) + mask + channel for client, (mask, channel) in sorted(members.items())]
-        return sha256(b"secagg roster", self.session, self.hash, *rows)
+    def curious_roster(self, fresh, members):
+        """fresh: the server's 32 bytes; members: {id: (mask public key, channel public key)}."""
+        return self._roster(fresh, members)
+
+    def active_roster(self, members):
+        """members: {id: (mask public key, channel public key, verifying key)}."""
+        return self._roster(b"", members)
+
+    def _roster(self, fresh, members):
+        rows = [u64(client) + b"".join(keys) for client, keys in sorted(members.items())]
+        return sha256(b"secagg roster", self.session, self.hash, fresh, *rows)
+
+    def draws_seed(self, secret, client, stage, asked):
+        info = b"secagg client draws" + u8(VERSION) + self.session + self.hash + u64(client) + u8(stage)
+        return HKDFExpand(SHA256(), 32, info + sha256(asked)).derive(secret)
 
     def commitment(self, owner, seed):
         return sha256(b"secagg self mask commitment", self.session, self.hash, u64(owner), seed)

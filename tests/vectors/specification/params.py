@@ -1,4 +1,4 @@
-"""Section 3: parameters, their checks and their 51 bytes."""
+"""Section 3: parameters, their checks and their 52 bytes."""
 
 import math
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from .prg import LIMIT, PRGS
 from .quantizer import Quantizer
 
 CURIOUS, ACTIVE = 0, 1
+SUITE = 1
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Params:
         return max(half, self.threshold + 1)
 
     def encode(self):
-        head = u32(self.cohort_size) + u64(self.dimension) + u32(self.degree) + u32(self.threshold)
+        head = u8(SUITE) + u32(self.cohort_size) + u64(self.dimension) + u32(self.degree) + u32(self.threshold)
         numbers = f64(self.clipping_range) + u64(self.quantization_range) + f64(self.max_weight)
         tail = u8(self.width) + u8(self.prg) + u8(self.threat_model) + u32(self.corrupted_neighbours)
         return head + numbers + tail

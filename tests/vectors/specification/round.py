@@ -3,7 +3,7 @@
 from . import graph, messages
 from .client import Client
 from .encoding import unpack
-from .keys import Context, public_key
+from .keys import Context, public_key, verifying_key
 from .prg import mask
 from .recovery import recover_secret
 
@@ -12,15 +12,19 @@ ORDER = (SETUP, SHARE_KEYS, COLLECT, CONFIRM, UNMASK)
 
 
 class Round:
-    """members: {id: {random, weight, update, vanishes: stage or None, identity}}; after run(), all that was said."""
+    """members: {id: {random, weight, update, vanishes: stage or None, identity}}; after run(), all that was said.
 
-    def __init__(self, params, session, application, members, lies=()):
+    fresh: what a curious server draws when it closes the setup.
+    """
+
+    def __init__(self, params, session, application, members, fresh, lies=()):
         self.params, self.members, self.log = params, dict(sorted(members.items())), []
         self.context = Context(session, params.encode(), application)
         self.clients = {
             client: Client(client, params, self.context, m["random"], m["weight"], m["update"], m.get("identity"))
             for client, m in self.members.items()
         }
+        self.fresh = b"" if params.active else fresh
         self.lies = set(lies)  # (liar, owner)
 
     def run(self):
@@ -56,13 +60,22 @@ class Round:
     def _setup(self):
         request = messages.setup_request(self.context.session, self.params.encode(), self.context.hash)
         requests = dict.fromkeys(self.members, request)
-        self.u1 = self._ask(SETUP, requests, lambda client: self.clients[client].setup())
+        self.u1 = self._ask(SETUP, requests, lambda client: self.clients[client].setup(request))
         self._enough(self.u1)
         self.keys = {client: self.clients[client].keys for client in self.u1}
-        self.roster = self.context.roster({client: keys[:2] for client, keys in self.keys.items()})
+        self.roster = self.roster_of(self.keys)
         positions = graph.neighbours(self.roster, self.params.degree, len(self.u1))
         self.neighbours = {self.u1[i]: [self.u1[j] for j in row] for i, row in enumerate(positions)}
         self.ring = [self.u1[i] for i in graph.shuffle(self.roster, len(self.u1))]
+
+    def roster_of(self, members):
+        """members: {id: (mask public key, channel public key, signature)}."""
+        if not self.params.active:
+            return self.context.curious_roster(self.fresh, {client: keys[:2] for client, keys in members.items()})
+        known = {client: verifying_key(one.identity) for client, one in self.clients.items()}
+        return self.context.active_roster(
+            {client: (*keys[:2], known.get(client, b"")) for client, keys in members.items()}
+        )
 
     def _peers(self, client):
         seen = self.u1 if self.params.active else sorted([client, *self.neighbours[client]])
@@ -76,7 +89,8 @@ class Round:
 
         def answer(client):
             peers = {peer: self.keys[peer] for peer in self.neighbours[client]}
-            reply = self.clients[client].share_keys(self.roster, peers)
+            told = [peer for peer, _ in self._peers(client)]
+            reply = self.clients[client].share_keys(self.roster, told, peers)
             self.commitments[client] = reply[18:50]
             for i, peer in enumerate(self.neighbours[client]):
                 self.boxes[client, peer] = reply[54 + 80 * i :][:80]

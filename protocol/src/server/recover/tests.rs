@@ -10,7 +10,7 @@ use crate::message::AdvertisedKeys;
 use crate::server::Members;
 use crate::session::Session;
 use crate::shamir::split;
-use crate::{Params, SessionId};
+use crate::{Params, RosterHash, SessionId};
 
 /// More than are agreed with at once.
 const CLIENTS: usize = 40;
@@ -33,7 +33,8 @@ fn cohorts() -> Cohorts {
         .collect();
     keys[CLIENTS - 1].mask = MaskPublicKey::from_bytes([0; KEY_LEN]).expect("canonical");
     let clients = (0..CLIENTS as u64).map(|at| ClientId(10 * at)).collect();
-    let members = Members::new(&session, clients, keys);
+    let members =
+        Members::new(&session.params, clients, keys, RosterHash::from_bytes([0; KEY_LEN]));
     let commit =
         |at| SelfMaskSeed::from_bytes(&secret(at)).commitment(&session, members.client(at));
     let commitments = (0..CLIENTS).map(|at| (at, commit(at))).collect();

@@ -7,6 +7,7 @@ use rand_core::SeedableRng;
 use super::*;
 use crate::keys::{ChannelPublicKey, Commitment, KEY_LEN, MaskPublicKey};
 use crate::message::AdvertisedKeys;
+use crate::roster::RosterHash;
 use crate::session::Session;
 use crate::shamir::Share;
 use crate::{ClientId, Stage};
@@ -57,6 +58,7 @@ impl Fields {
             write_terms(&session, to);
             self.clients.write(to);
             self.keys.write(to);
+            RosterHash::from_bytes([3; 32]).write(to);
             self.commitments.write(to);
             self.survivors.write(to);
             to.blob(&packed);

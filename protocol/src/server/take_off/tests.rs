@@ -10,7 +10,7 @@ use crate::message::AdvertisedKeys;
 use crate::server::{Members, Round};
 use crate::session::Session;
 use crate::shamir::split;
-use crate::{ClientId, Params, SessionId};
+use crate::{ClientId, Params, RosterHash, SessionId};
 
 const CLIENTS: usize = 40;
 const THRESHOLD: usize = 10;
@@ -32,7 +32,8 @@ fn cohorts() -> Cohorts {
     });
     let commitment = |at: usize| seed(at).commitment(&session, clients[at]);
     let commitments = (0..CLIENTS).map(|at| (at, commitment(at))).collect();
-    let members = Members::new(&session, clients.clone(), keys.collect());
+    let roster = RosterHash::from_bytes([0; KEY_LEN]);
+    let members = Members::new(&session.params, clients.clone(), keys.collect(), roster);
     let round = Round { session, backend: Backend::detect(), directory: None };
     Cohorts { round, members, commitments, survivors: (0..CLIENTS).collect() }
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::keys::{ChannelPublicKey, KEY_LEN, MaskPublicKey};
 use crate::message::AdvertisedKeys;
 use crate::vectors::{array, client, hex, list, number, numbers, shamir_file};
-use crate::{Params, SessionId};
+use crate::{Params, RosterHash, SessionId};
 
 /// Owns the secret, and holds no share of it.
 const OWNER: ClientId = ClientId(0);
@@ -29,7 +29,8 @@ fn members(session: &Session, holders: &[ClientId]) -> Members {
         channel: ChannelPublicKey::from_bytes(key(2 * at + 3)).expect("canonical"),
         signature: None,
     });
-    Members::new(session, clients, keys.collect())
+    let roster = RosterHash::from_bytes([0; KEY_LEN]);
+    Members::new(&session.params, clients, keys.collect(), roster)
 }
 
 #[test]
