@@ -301,6 +301,13 @@ pub enum Misuse {
     /// The directory does not hold this client's own verifying key.
     #[error("the directory does not hold this client's own verifying key")]
     IdentityNotInDirectory,
+    /// The client's ledger has another vector for the same application bytes.
+    #[error(
+        "a vector was masked for these application bytes before: in another session, or with another \
+         update or weight. Give the round application bytes of its own; if the first vector never left, \
+         or the update has fresh noise, let the ledger forget it"
+    )]
+    MaskedBefore,
     /// A client that has finished its round was asked to go on.
     #[error("this client has answered its last stage")]
     Finished,

@@ -60,7 +60,9 @@ pub const SEARCH_BITS: u32 = 40;
 pub struct Assumptions {
     /// Clients invited, n: at least 3.
     pub cohort_size: u32,
-    /// γ, the fraction of the cohort that may collude with the server: from 0 to below 1.
+    /// γ, the fraction of the cohort that may collude with the server: from 0 to below 1. Where the
+    /// server chooses the cohort from a larger directory, it can choose all that collude: then γ is
+    /// their number in the directory as a fraction of the cohort.
     pub corrupted: f64,
     /// δ, the fraction of the cohort that may vanish, before the round or during it: from 0 to
     /// below 1. In the curious model chance decides who does. In the active model the server does,

@@ -4,6 +4,7 @@ use rand_core::Rng;
 use secagg_kernels::{Backend, ClientPass, MaskPlan, Real, Seed, Sign};
 use zeroize::Zeroizing;
 
+use super::ledger::Ledger;
 use super::secret::{ClientSecret, Draws};
 use super::share_keys::Neighbour;
 use super::unmask::Holding;
@@ -74,6 +75,27 @@ impl CollectMaskedVectors {
         let plan = self.mask_plan(&sharers)?;
         let reply = self.masked_vector(&plan, weight, update)?;
         Ok((AfterMasking::new(self.me, holdings, self.roster), reply))
+    }
+
+    /// Answers as [`answer`](Self::answer) does, if the ledger has no vector for the same application
+    /// bytes, or this very one: of the same session, weight and update. The ledger is to be kept before
+    /// the answer is sent.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer), and [`Misuse::MaskedBefore`]. The ledger is then as it was.
+    pub fn answer_once<F: Real>(
+        self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        ledger: &mut Ledger,
+    ) -> Result<(AfterMasking, Vec<u8>), Refused> {
+        let fingerprint = self.secret.fingerprint(&self.me.session, weight, update);
+        let mut entered = ledger.clone();
+        entered.enter(&self.me.application, &fingerprint)?;
+        let answer = self.answer(request, weight, update)?;
+        *ledger = entered;
+        Ok(answer)
     }
 
     fn check_dimension(&self, found: usize) -> Result<(), Misuse> {

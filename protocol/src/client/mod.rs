@@ -7,6 +7,7 @@
 
 mod collect_masked_vectors;
 mod confirm_survivors;
+mod ledger;
 mod persistent;
 mod saved;
 mod secret;
@@ -16,6 +17,7 @@ mod unmask;
 
 pub use collect_masked_vectors::{AfterMasking, CollectMaskedVectors};
 pub use confirm_survivors::ConfirmSurvivors;
+pub use ledger::Ledger;
 pub use persistent::{Persistent, PersistentError};
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
@@ -63,6 +65,27 @@ impl Client {
             Self::ConfirmSurvivors(_) => Some(Stage::ConfirmSurvivors),
             Self::Unmask(_) => Some(Stage::Unmask),
             Self::Finished => None,
+        }
+    }
+
+    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the same
+    /// application bytes. Keep the ledger before the answer to [`CollectMaskedVectors`] is sent.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer), and [`Misuse::MaskedBefore`].
+    pub fn answer_once<F: Real>(
+        self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        ledger: &mut Ledger,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<u8>), Refused> {
+        match self {
+            Self::CollectMaskedVectors(stage) => {
+                Ok(into_client(stage.answer_once(request, weight, update, ledger)?))
+            }
+            other => other.answer(request, weight, update, rng),
         }
     }
 
@@ -128,6 +151,8 @@ struct Me {
     id: ClientId,
     policy: Policy,
     session: Session,
+    /// What a [`Ledger`] knows the application bytes by.
+    application: [u8; 32],
     /// Only against an active server, and only until the survivors are to be confirmed.
     credentials: Option<Credentials>,
 }

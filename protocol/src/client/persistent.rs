@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::saved::{read, write};
-use super::{Client, Credentials, Setup};
+use super::{Client, Credentials, Ledger, Setup};
 use crate::error::Refused;
 use crate::field::Field;
 use crate::identity::{Directory, Identity};
@@ -67,7 +67,8 @@ pub enum PersistentError<E> {
 impl<S: Store> Persistent<S> {
     /// A client at the start of a round.
     pub fn new(setup: Setup, key: StateKey, store: S) -> Self {
-        Self { client: Client::Setup(setup), last: None, keeps_vectors: true, key, store }
+        let client = Client::Setup(setup.hedged(&key));
+        Self { client, last: None, keeps_vectors: true, key, store }
     }
 
     /// Keeps the hash of a request for a masked vector, and not the vector, which is as long as the
@@ -119,16 +120,40 @@ impl<S: Store> Persistent<S> {
         update: &[F],
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
+        self.answer_by(request, rng, |client, rng| client.answer(request, weight, update, rng))
+    }
+
+    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the same
+    /// application bytes. Keep the ledger before the answer is sent.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer); [`crate::Misuse::MaskedBefore`] is a refusal too.
+    pub fn answer_once<F: Real>(
+        &mut self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        ledger: &mut Ledger,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, PersistentError<S::Error>> {
+        self.answer_by(request, rng, |client, rng| {
+            client.answer_once(request, weight, update, ledger, rng)
+        })
+    }
+
+    fn answer_by<R: CryptoRng>(
+        &mut self,
+        request: &[u8],
+        rng: &mut R,
+        answer: impl FnOnce(Client, &mut R) -> Result<(Client, Vec<u8>), Refused>,
+    ) -> Result<Vec<u8>, PersistentError<S::Error>> {
         let hash = Sha256::digest(request).into();
         let repeats = self.last.as_ref().is_some_and(|last| last.repeats(&hash));
         if !repeats && self.last.as_ref().is_some_and(|last| last.requests.contains(&hash)) {
             return Err(PersistentError::Stale);
         }
-        let refused = if repeats {
-            None
-        } else {
-            self.go_on(hash, |client| client.answer(request, weight, update, rng)).err()
-        };
+        let refused =
+            if repeats { None } else { self.go_on(hash, |client| answer(client, rng)).err() };
         self.keep(rng).map_err(PersistentError::Store)?;
         refused.map_or_else(|| Ok(self.reply()), |refused| Err(refused.into()))
     }

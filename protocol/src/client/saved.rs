@@ -62,6 +62,7 @@ impl Me {
         write_terms(&self.session, to);
         to.client(self.id);
         self.policy.write(to);
+        self.application.write(to);
     }
 
     fn read(
@@ -70,15 +71,15 @@ impl Me {
         credentials: Option<&Credentials>,
     ) -> Result<Self, RestoreError> {
         let session = read_terms(session, from)?;
-        let (id, policy) = (from.client()?, Policy::read(from)?);
+        let (id, policy, application) = (from.client()?, Policy::read(from)?, Field::read(from)?);
         if !session.params.is_active() {
-            return Ok(Self { id, policy, session, credentials: None });
+            return Ok(Self { id, policy, session, application, credentials: None });
         }
         let credentials = credentials.ok_or(RestoreError::NoDirectory)?;
         if !credentials.are_of(id) {
             return Err(RestoreError::IdentityNotInDirectory);
         }
-        Ok(Self { id, policy, session, credentials: Some(credentials.clone()) })
+        Ok(Self { id, policy, session, application, credentials: Some(credentials.clone()) })
     }
 }
 

@@ -3,18 +3,18 @@
 //!
 //! So a client that is put back to an earlier state gives the same answer to the same request, and no
 //! second box under one key. A generator that repeats itself, as after a machine was cloned, is hedged
-//! with the identity, and with the session's name (RFC 8937, section 3, has the idea).
+//! with the identity, the key of saved states, and the session's name (RFC 8937, section 3, has the
+//! idea).
 
 use core::convert::Infallible;
 use core::fmt;
 
-use hkdf::Hkdf;
+use hkdf::{Hkdf, HkdfExtract};
 use rand_core::{CryptoRng, TryCryptoRng, TryRng};
-use secagg_kernels::{Backend, Prg, Seed};
+use secagg_kernels::{Backend, Prg, Real, Seed};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::identity::Identity;
 use crate::keys::KEY_LEN;
 use crate::session::Session;
 use crate::{ClientId, PROTOCOL_VERSION, Stage};
@@ -30,11 +30,10 @@ impl fmt::Debug for ClientSecret {
 }
 
 impl ClientSecret {
-    /// Draws 32 bytes, and extracts the secret from them and the identity, if there is one.
-    pub(super) fn random(identity: Option<&Identity>, rng: &mut impl CryptoRng) -> Self {
+    /// Draws 32 bytes, and extracts the secret from them and from what they are hedged with.
+    pub(super) fn random(hedge: &[u8], rng: &mut impl CryptoRng) -> Self {
         let mut drawn = Zeroizing::new([0; KEY_LEN]);
         rng.fill_bytes(&mut *drawn);
-        let hedge = identity.map_or(&[][..], |identity| identity.as_bytes());
         let (secret, _) = Hkdf::<Sha256>::extract(Some(&*drawn), hedge);
         Self::from_bytes(&Zeroizing::new(secret.into()))
     }
@@ -73,7 +72,33 @@ impl ClientSecret {
             .expect("HKDF-SHA256 gives up to 8160 bytes");
         Draws { seed: Seed::from_bytes(*seed), drawn: 0 }
     }
+
+    /// HMAC-SHA256 of a session, a weight and an update: equal for equal ones alone, and it tells
+    /// nothing of them. The session is there for clients whose generator repeats itself.
+    pub(super) fn fingerprint<F: Real>(
+        &self,
+        session: &Session,
+        weight: f64,
+        update: &[F],
+    ) -> [u8; KEY_LEN] {
+        let mut hmac = HkdfExtract::<Sha256>::new(Some(self.as_bytes()));
+        hmac.input_ikm(b"secagg fingerprint");
+        hmac.input_ikm(&session.id.0);
+        hmac.input_ikm(session.context.as_bytes());
+        hmac.input_ikm(&weight.to_le_bytes());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8 * ELEMENTS));
+        for elements in update.chunks(ELEMENTS) {
+            bytes.clear();
+            bytes.extend(elements.iter().flat_map(|element| element.to_f64().to_le_bytes()));
+            hmac.input_ikm(&bytes);
+        }
+        let (fingerprint, _) = hmac.finalize();
+        fingerprint.into()
+    }
 }
+
+/// Elements that are hashed at once.
+const ELEMENTS: usize = 1024;
 
 /// The ChaCha20 keystream of a derived seed, read from its start.
 pub(super) struct Draws {

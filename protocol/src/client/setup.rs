@@ -1,12 +1,15 @@
 use rand_core::CryptoRng;
 use secagg_kernels::Backend;
+use zeroize::Zeroizing;
 
+use super::ledger::application_hash;
 use super::secret::ClientSecret;
 use super::{Credentials, Me, ShareKeys};
 use crate::error::{Misuse, Refused, ServerMisbehaved};
 use crate::identity::{Directory, Identity, Statement};
-use crate::keys::{ChannelSecretKey, MaskSecretKey, SecretKey};
+use crate::keys::{ChannelSecretKey, KEY_LEN, MaskSecretKey, SecretKey};
 use crate::message::{AdvertisedKeys, Message, SetupRequest};
+use crate::saved::StateKey;
 use crate::session::Session;
 use crate::{ClientId, Params, Policy, Stage};
 
@@ -19,6 +22,8 @@ pub struct Setup {
     backend: Backend,
     credentials: Option<Credentials>,
     also_curious: bool,
+    /// What the client's draw is hedged with, beside its identity.
+    state_key: Option<StateKey>,
 }
 
 impl Setup {
@@ -27,7 +32,7 @@ impl Setup {
     pub fn new(id: ClientId) -> Self {
         let (policy, backend) = (Policy::default(), Backend::detect());
         let (application, credentials, also_curious) = (Vec::new(), None, false);
-        Self { id, application, policy, backend, credentials, also_curious }
+        Self { id, application, policy, backend, credentials, also_curious, state_key: None }
     }
 
     /// Sets what the application wants all clients to agree on, for example the hash of the global
@@ -99,7 +104,7 @@ impl Setup {
             return Err(ServerMisbehaved::Context.into());
         }
         let me = self.me(session)?;
-        let secret = ClientSecret::random(self.own_identity(), rng);
+        let secret = ClientSecret::random(&self.hedge(), rng);
         let mut draws = secret.draws(&me.session, me.id, Stage::Setup, request);
         let (mask, channel) = (SecretKey::random(&mut draws), SecretKey::random(&mut draws));
         let advertised = me.advertise(&mask, &channel);
@@ -107,8 +112,17 @@ impl Setup {
         Ok((ShareKeys { me, backend: self.backend, secret, mask, channel, advertised }, reply))
     }
 
-    fn own_identity(&self) -> Option<&Identity> {
-        self.credentials.as_ref().map(|Credentials { identity, .. }| identity)
+    pub(super) fn hedged(self, key: &StateKey) -> Self {
+        Self { state_key: Some(key.clone()), ..self }
+    }
+
+    /// Secrets that last longer than a session: those of identity and state, as far as there are any.
+    fn hedge(&self) -> Zeroizing<Vec<u8>> {
+        let identity = self.credentials.iter().map(|known| known.identity.as_bytes());
+        let secrets = identity.chain(self.state_key.iter().map(StateKey::as_bytes));
+        let mut hedge = Zeroizing::new(Vec::with_capacity(2 * KEY_LEN));
+        secrets.for_each(|secret| hedge.extend_from_slice(secret));
+        hedge
     }
 
     fn check_downgrade(&self, params: &Params) -> Result<(), ServerMisbehaved> {
@@ -122,7 +136,8 @@ impl Setup {
     /// Forgets the identity where it is not needed.
     fn me(&self, session: Session) -> Result<Me, Misuse> {
         let credentials = if session.params.is_active() { Some(self.known()?) } else { None };
-        Ok(Me { id: self.id, policy: self.policy, session, credentials })
+        let application = application_hash(&self.application);
+        Ok(Me { id: self.id, policy: self.policy, session, application, credentials })
     }
 
     fn known(&self) -> Result<Credentials, Misuse> {
