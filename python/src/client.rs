@@ -59,9 +59,13 @@ impl Client {
     ///     What all clients must agree on, for example the hash of the global model and the number of the
     ///     round. Clients with other bytes refuse.
     /// policy : Policy or None
-    ///     Floors that the server cannot lower.
+    ///     What the client asks of the round, best by `Policy.assuming`; None for the least floors
+    ///     of all.
     /// identity, directory
-    ///     Both, or neither. Needed for rounds against an active server.
+    ///     Both, or neither. Needed for rounds against an active server. A client with an identity
+    ///     refuses rounds that trust their server, with the rule "Downgrade".
+    /// also_curious : bool
+    ///     Whether a client with an identity takes part in rounds that trust their server too.
     /// state_key : StateKey or None
     ///     With it, `state` is kept.
     /// keep_vector : bool
@@ -71,10 +75,10 @@ impl Client {
     ///     The kernels' backend; None for the fastest here.
     #[new]
     #[pyo3(signature = (
-        id, *, application=Bytes::None, policy=None, identity=None, directory=None, state_key=None,
-        keep_vector=true, backend=None
+        id, *, application=Bytes::None, policy=None, identity=None, directory=None,
+        also_curious=false, state_key=None, keep_vector=true, backend=None
     ), text_signature = "(id, *, application=b'', policy=None, identity=None, directory=None, \
-        state_key=None, keep_vector=True, backend=None)")]
+        also_curious=False, state_key=None, keep_vector=True, backend=None)")]
     // The bytes' borrow lasts as long as the call; keywords, in Python.
     #[allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
     fn new(
@@ -83,6 +87,7 @@ impl Client {
         policy: Option<&Policy>,
         identity: Option<&Identity>,
         directory: Option<&Directory>,
+        also_curious: bool,
         state_key: Option<&StateKey>,
         keep_vector: bool,
         backend: Option<&str>,
@@ -95,6 +100,9 @@ impl Client {
         }
         if let Some((identity, directory)) = credentials(identity, directory)? {
             setup = setup.identity(identity, directory);
+        }
+        if also_curious {
+            setup = setup.also_curious();
         }
         Ok(Self::seated(setup, state_key, keep_vector))
     }

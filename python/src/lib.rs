@@ -8,6 +8,7 @@
 
 mod arguments;
 mod arrays;
+mod assumptions;
 mod client;
 mod errors;
 mod identity;
@@ -31,6 +32,8 @@ mod _secagg {
 
     use crate::arguments::stage_name;
 
+    #[pymodule_export]
+    use crate::assumptions::Assumptions;
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]

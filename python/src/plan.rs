@@ -3,16 +3,15 @@
 use pyo3::prelude::*;
 use pyo3::types::PyRange;
 use secagg::QuantizationRange;
-use secagg::plan::Assumptions;
 
-use crate::arguments::{Levels, Number, Whole, threat_model};
-use crate::errors::misused;
+use crate::arguments::{Levels, Number, Whole};
+use crate::assumptions::Assumptions;
 use crate::params::{Params, Vector, build};
 
 /// A degree and thresholds that bear what was assumed of a cohort, made by `plan`.
 #[pyclass(frozen, eq, module = "secagg")]
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan(secagg::plan::Plan);
+pub(crate) struct Plan(pub(crate) secagg::plan::Plan);
 
 /// Finds the fewest neighbours, and the threshold, that a cohort needs.
 ///
@@ -56,17 +55,17 @@ pub(crate) fn plan(
     correctness_bits: Whole<u32>,
     threat_model: &str,
 ) -> PyResult<Plan> {
-    let default = Assumptions::new(cohort_size.0, self::threat_model(threat_model)?);
-    let assumptions = Assumptions {
-        corrupted: corrupted.0,
-        dropout: dropout.0,
-        rounds: rounds.0,
-        security_bits: security_bits.0,
-        search_bits: search_bits.map_or(default.search_bits, |bits| bits.0),
-        correctness_bits: correctness_bits.0,
-        ..default
-    };
-    py.detach(|| assumptions.plan()).map(Plan).map_err(misused)
+    let assumptions = Assumptions::new(
+        cohort_size,
+        corrupted,
+        dropout,
+        rounds,
+        security_bits,
+        search_bits,
+        correctness_bits,
+        threat_model,
+    )?;
+    assumptions.plan(py)
 }
 
 #[pymethods]

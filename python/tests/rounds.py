@@ -69,10 +69,12 @@ def run(
     *,
     silent: Mapping[str, Sequence[int]] | None = None,
     between: Callable[[Server], Server] = lambda server: server,
+    **keywords: Any,
 ) -> Server:
-    """Runs all stages. From the stage on under which it is named in `silent`, a client is gone."""
+    """Runs all stages. From the stage on under which it is named in `silent`, a client is gone. The
+    keywords are those of all clients."""
     server = cohort.server()
-    clients = {client: cohort.client(client) for client in cohort.ids}
+    clients = {client: cohort.client(client, **keywords) for client in cohort.ids}
     gone: set[int] = set()
     while (stage := server.stage) is not None:
         gone.update((silent or {}).get(stage, ()))

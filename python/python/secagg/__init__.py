@@ -19,6 +19,7 @@ from ._errors import (
 from ._secagg import (
     STAGES,
     Aggregate,
+    Assumptions,
     Client,
     Directory,
     Identity,
@@ -36,6 +37,7 @@ __all__ = [
     "STAGES",
     "Abort",
     "Aggregate",
+    "Assumptions",
     "BadUpdate",
     "Client",
     "Directory",

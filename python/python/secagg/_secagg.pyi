@@ -22,6 +22,7 @@ __all__ = [
     "PRGS",
     "STAGES",
     "Aggregate",
+    "Assumptions",
     "Client",
     "Directory",
     "Identity",
@@ -318,6 +319,73 @@ class Plan:
 def _params_from_request(request: _Bytes) -> Params:
     """What a pickle of parameters is read by: a function, since pickles find those by name."""
 
+@final
+class Assumptions:
+    """What is assumed of a cohort, and what must hold then. Immutable and picklable.
+
+    For `plan`, and for a client's `Policy.assuming`.
+
+    Parameters
+    ----------
+    cohort_size, corrupted, dropout, rounds, security_bits, search_bits, correctness_bits,
+    threat_model
+        As for `plan`, which checks them.
+    """
+
+    def __new__(
+        cls,
+        cohort_size: _Int,
+        *,
+        corrupted: _Float = 0.05,
+        dropout: _Float = 0.1,
+        rounds: _Int = 1,
+        security_bits: _Int = 40,
+        search_bits: _Int | None = None,
+        correctness_bits: _Int = 30,
+        threat_model: _ThreatModel = "curious",
+    ) -> Assumptions: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]: ...
+    @property
+    def cohort_size(self) -> int:
+        """Clients invited."""
+
+    @property
+    def corrupted(self) -> float:
+        """The fraction of the cohort that may collude with the server."""
+
+    @property
+    def dropout(self) -> float:
+        """The fraction of the cohort that may vanish."""
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of the whole training."""
+
+    @property
+    def security_bits(self) -> int:
+        """Bits of security, for all rounds together."""
+
+    @property
+    def search_bits(self) -> int:
+        """Bits of search, in each round."""
+
+    @property
+    def correctness_bits(self) -> int:
+        """Bits of correctness, in each round."""
+
+    @property
+    def threat_model(self) -> _ThreatModel:
+        """What the server may do: "curious" or "active"."""
+
+    def plan(self) -> Plan:
+        """Finds the fewest neighbours, and the threshold, that meet them.
+
+        Raises
+        ------
+        Misuse
+            If not even the complete graph does; the message says what to change.
+        """
+
 def plan(
     cohort_size: _Int,
     *,
@@ -359,20 +427,65 @@ def plan(
 
 @final
 class Policy:
-    """What a client asks of a round, whatever the server proposes. Immutable and picklable."""
+    """What a client asks of a round, whatever the server proposes. Immutable and picklable.
+
+    `Policy.assuming` makes the policy of a client that knows what to expect of its cohort. The
+    server chooses how many neighbours there are, so floors on single numbers say little by
+    themselves; they are for experts, on top.
+
+    Parameters
+    ----------
+    assumptions : Assumptions or None
+        As for `Policy.assuming`, with the floors on top.
+    min_cohort_size : int or None
+        None for the cohort size of the assumptions, or 3.
+    threat_model : str or None
+        The weakest threat model; "curious" accepts both. None for that of the assumptions, or
+        "curious".
+    min_threshold, min_neighbours, min_survivors, min_corrupted_neighbours
+        Floors; see the properties.
+    max_dimension : int or None
+        The largest dimension; None for any.
+
+    Raises
+    ------
+    Misuse
+        If no parameters at all meet the assumptions; the message says what to change.
+    """
 
     def __new__(
         cls,
         *,
-        min_cohort_size: _Int = 3,
+        assumptions: Assumptions | None = None,
+        min_cohort_size: _Int | None = None,
         min_threshold: _Int = 2,
         min_neighbours: _Int = 2,
         min_survivors: _Int = 3,
         min_corrupted_neighbours: _Int = 0,
-        threat_model: _ThreatModel = "curious",
+        threat_model: _ThreatModel | None = None,
         max_dimension: _Int | None = None,
     ) -> Policy: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+    @staticmethod
+    def assuming(assumptions: Assumptions) -> Policy:
+        """The policy of a client that takes part where its assumptions are met, in cohorts of at least
+        their size, and against no weaker server than theirs.
+
+        The client runs the planner's own inequalities on the parameters that the server proposes.
+        It refuses those that do not meet them, with the rule "Assumptions", and in an active round
+        a roster from which more clients are missing than may vanish, with the rule
+        "TooFewMembers".
+
+        Raises
+        ------
+        Misuse
+            If no parameters at all meet them; the message says what to change.
+        """
+
+    @property
+    def assumptions(self) -> Assumptions | None:
+        """What the client assumes of its cohort, or None."""
+
     @property
     def min_cohort_size(self) -> int:
         """The least cohort size."""
@@ -387,7 +500,7 @@ class Policy:
 
     @property
     def min_survivors(self) -> int:
-        """The least number of survivors, this client included."""
+        """The least number of survivors, this client and colluders included."""
 
     @property
     def min_corrupted_neighbours(self) -> int:
@@ -469,6 +582,7 @@ class Client:
         policy: Policy | None = None,
         identity: Identity | None = None,
         directory: Directory | None = None,
+        also_curious: bool = False,
         state_key: StateKey | None = None,
         keep_vector: bool = True,
         backend: str | None = None,
@@ -483,9 +597,13 @@ class Client:
             What all clients must agree on, for example the hash of the global model and the number of the
             round. Clients with other bytes refuse.
         policy : Policy or None
-            Floors that the server cannot lower.
+            What the client asks of the round, best by `Policy.assuming`; None for the least floors
+            of all.
         identity, directory
-            Both, or neither. Needed for rounds against an active server.
+            Both, or neither. Needed for rounds against an active server. A client with an identity
+            refuses rounds that trust their server, with the rule "Downgrade".
+        also_curious : bool
+            Whether a client with an identity takes part in rounds that trust their server too.
         state_key : StateKey or None
             With it, `state` is kept.
         keep_vector : bool
