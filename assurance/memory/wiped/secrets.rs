@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256, Sha512};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::aes::round_keys;
+use crate::draws::{Asked, Derived, derived};
 
 /// Secret bytes, and what they are.
 pub(crate) struct Secret {
@@ -38,10 +39,14 @@ fn secret(name: impl Into<String>, bytes: &[u8]) -> Secret {
     Secret { name: name.into(), bytes: bytes.to_vec() }
 }
 
-/// What clients draw, and the lanes that their last draw rounds.
+/// What clients draw and derive, and the lanes that their last draw rounds.
 fn drawn(play: &Play, seen: &Recorder) -> Vec<Secret> {
     let mut secrets = Vec::new();
-    for (&client, draws) in &seen.draws {
+    for (&client, Derived { secret: own, seeds, draws }) in &seen.derived {
+        secrets.push(secret(format!("what client {client} drew"), &seen.draws[&client][0]));
+        secrets.push(secret(format!("secret of client {client}"), own));
+        let seed = |seed: &[u8; 32]| secret(format!("what client {client} draws from"), seed);
+        secrets.extend(seeds.iter().map(seed));
         let last = draws.len() - 1;
         let draw = |(number, draw): (usize, &[u8; 32])| {
             let what = if number == 2 || number == last { SEED } else { "draw" };
@@ -101,7 +106,7 @@ fn kept(play: &Play, seen: &Recorder) -> Vec<Secret> {
         secrets.push(secret(format!("expanded identity of client {client}"), &expanded));
     }
     for salt in &seen.salts {
-        let one = derived(salt, key, &[b"secagg saved state"]);
+        let one = expanded(salt, key, &[b"secagg saved state"]);
         secrets.push(secret(format!("{KEY} and nonce of one saved state"), &one));
         secrets.push(secret("what that is expanded from", &extracted(salt, key)));
     }
@@ -160,6 +165,8 @@ fn lanes(play: &Play, client: ClientId, rounding: &[u8; 32]) -> Vec<u8> {
 #[derive(Default)]
 struct Recorder {
     draws: BTreeMap<ClientId, Vec<[u8; 32]>>,
+    asked: BTreeMap<ClientId, Asked>,
+    derived: BTreeMap<ClientId, Derived>,
     keys: BTreeMap<ClientId, AdvertisedKeys>,
     /// Clients by their place in what a client reveals: its neighbours.
     neighbours: BTreeMap<ClientId, Vec<ClientId>>,
@@ -175,6 +182,11 @@ impl Recorder {
         play.run(&mut seen).expect("one is missing at most");
         let salts = seen.salts.clone();
         seen.draws.values_mut().for_each(|draws| draws.retain(|draw| !salts.contains(draw)));
+        let derive = |(&client, draws): (&ClientId, &Vec<[u8; 32]>)| {
+            assert_eq!(draws.len(), 1, "client {client} draws once");
+            (client, derived(&play, client, &draws[0], &seen.asked[&client]))
+        };
+        seen.derived = seen.draws.iter().map(derive).collect();
         seen
     }
 
@@ -184,16 +196,16 @@ impl Recorder {
         let roster = self.roster.expect("a round");
         let salt = [&SESSION.0[..], context.as_bytes(), roster.as_bytes()].concat();
         let pairs =
-            self.draws.keys().flat_map(|&one| self.keys.keys().map(move |&other| (one, other)));
+            self.derived.keys().flat_map(|&one| self.keys.keys().map(move |&other| (one, other)));
         let pairs = pairs.filter(|(one, other)| one != other);
         pairs.flat_map(|pair| self.agreed_by(pair, &salt)).collect()
     }
 
     fn agreed_by(&self, (one, other): (ClientId, ClientId), salt: &[u8]) -> [Secret; 6] {
-        let (own, their, draws) = (self.keys[&one], self.keys[&other], &self.draws[&one]);
+        let (own, their, draws) = (self.keys[&one], self.keys[&other], &self.derived[&one].draws);
         let ids = [one, other].map(|client| client.0.to_le_bytes());
         let derive = |label: &[u8], shared: &[u8; 32], own: &[u8; 32], their: &[u8; 32]| {
-            derived(salt, shared, &[label, &ids[0], &ids[1], own, their])[..32].to_vec()
+            expanded(salt, shared, &[label, &ids[0], &ids[1], own, their])[..32].to_vec()
         };
         let mask = x25519(&draws[0], *their.mask.as_bytes());
         let channel = x25519(&draws[1], *their.channel.as_bytes());
@@ -225,11 +237,15 @@ impl Watch for Recorder {
     }
 
     fn asked(&mut self, stage: Stage, client: ClientId, message: &mut Vec<u8>) {
+        if stage == Stage::Setup {
+            self.asked.entry(client).or_default().setup.clone_from(message);
+        }
         if stage == Stage::ShareKeys {
             let (_, request) = ShareKeysRequest::decode(message).expect("an honest server");
             self.roster = Some(request.roster);
             let others = request.peers.iter().map(|(peer, _)| *peer);
             self.neighbours.insert(client, others.filter(|peer| *peer != client).collect());
+            self.asked.entry(client).or_default().share_keys = Some(request);
         }
     }
 
@@ -263,9 +279,9 @@ fn extracted(salt: &[u8], secret: &[u8]) -> Vec<u8> {
     Hkdf::<Sha256>::extract(Some(salt), secret).0.to_vec()
 }
 
-fn derived(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Vec<u8> {
+fn expanded(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Vec<u8> {
     let mut okm = [0; 44];
-    let derived = Hkdf::<Sha256>::new(Some(salt), secret).expand_multi_info(info, &mut okm);
-    derived.expect("a short output");
+    let expanded = Hkdf::<Sha256>::new(Some(salt), secret).expand_multi_info(info, &mut okm);
+    expanded.expect("a short output");
     okm.to_vec()
 }

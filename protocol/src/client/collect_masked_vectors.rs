@@ -1,16 +1,14 @@
 use core::fmt;
 
-use rand_core::Rng;
 use secagg_kernels::{Backend, ClientPass, MaskPlan, Real, Seed, Sign};
-use zeroize::Zeroizing;
 
 use super::ledger::Ledger;
-use super::secret::{ClientSecret, Draws};
+use super::secret::ClientSecret;
 use super::share_keys::Neighbour;
 use super::unmask::Holding;
 use super::{ConfirmSurvivors, Me, Roster, Unmask};
 use crate::error::{Misuse, Refused, ServerMisbehaved};
-use crate::keys::{End, Hub, KEY_LEN, LowOrder, MaskSecretKey, Salt, SelfMaskSeed};
+use crate::keys::{End, Hub, LowOrder, MaskSecretKey, Salt, SelfMaskSeed};
 use crate::message::{CollectRequest, MaskedVector, Message};
 use crate::sealed::{Route, SealedPair, open};
 use crate::{ClientId, MaskPublicKey, Stage};
@@ -159,14 +157,13 @@ impl CollectMaskedVectors {
         update: &[F],
     ) -> Result<Vec<u8>, Refused> {
         let params = &self.me.session.params;
-        let mut rounding = Zeroizing::new([0; KEY_LEN]);
-        self.draws().fill_bytes(&mut *rounding);
+        let rounding = self.rounding_seed();
         let pass = ClientPass {
             backend: self.backend,
             modulus: params.modulus(),
             quantizer: params.quantizer(),
             plan,
-            rounding: &Seed::from_bytes(*rounding),
+            rounding: &rounding,
         };
         let mut message = MaskedVector::header(self.me.session.id, params.packed_len());
         pass.masked_vector(weight, update, &mut message)?;
@@ -175,8 +172,9 @@ impl CollectMaskedVectors {
 
     /// Whatever the request: an update is rounded in one way in a session, so that two vectors under
     /// the same masks, from a client that was put back, are the same vector.
-    fn draws(&self) -> Draws {
-        self.secret.draws(&self.me.session, self.me.id, Stage::CollectMaskedVectors, &[])
+    fn rounding_seed(&self) -> Box<Seed> {
+        let Me { session, id, .. } = &self.me;
+        self.secret.draws(session, *id, Stage::CollectMaskedVectors, &[]).seed()
     }
 }
 

@@ -10,12 +10,13 @@ use core::convert::Infallible;
 use core::fmt;
 
 use hkdf::{Hkdf, HkdfExtract};
-use rand_core::{CryptoRng, TryCryptoRng, TryRng};
+use rand_core::{CryptoRng, Rng, TryCryptoRng, TryRng};
 use secagg_kernels::{Backend, Prg, Real, Seed};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::keys::KEY_LEN;
+use crate::sealed::without_traces;
 use crate::session::Session;
 use crate::{ClientId, PROTOCOL_VERSION, Stage};
 
@@ -34,8 +35,10 @@ impl ClientSecret {
     pub(super) fn random(hedge: &[u8], rng: &mut impl CryptoRng) -> Self {
         let mut drawn = Zeroizing::new([0; KEY_LEN]);
         rng.fill_bytes(&mut *drawn);
-        let (secret, _) = Hkdf::<Sha256>::extract(Some(&*drawn), hedge);
-        Self::from_bytes(&Zeroizing::new(secret.into()))
+        without_traces(|| {
+            let (secret, _) = Hkdf::<Sha256>::extract(Some(&*drawn), hedge);
+            Self::from_bytes(&Zeroizing::new(secret.into()))
+        })
     }
 
     pub(super) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
@@ -65,12 +68,15 @@ impl ClientSecret {
             &[stage.number()],
             &asked,
         ];
-        let mut seed = Zeroizing::new([0; KEY_LEN]);
-        Hkdf::<Sha256>::from_prk(self.as_bytes())
-            .expect("a secret is as long as a hash")
-            .expand_multi_info(&info, &mut *seed)
-            .expect("HKDF-SHA256 gives up to 8160 bytes");
-        Draws { seed: Seed::from_bytes(*seed), drawn: 0 }
+        let expand = || {
+            let mut seed = Zeroizing::new([0; KEY_LEN]);
+            Hkdf::<Sha256>::from_prk(self.as_bytes())
+                .expect("a secret is as long as a hash")
+                .expand_multi_info(&info, &mut *seed)
+                .expect("HKDF-SHA256 gives up to 8160 bytes");
+            Box::new(Seed::from_bytes(*seed))
+        };
+        Draws { seed: without_traces(expand), drawn: 0 }
     }
 
     /// HMAC-SHA256 of a session, a weight and an update: equal for equal ones alone, and it tells
@@ -102,8 +108,19 @@ const ELEMENTS: usize = 1024;
 
 /// The ChaCha20 keystream of a derived seed, read from its start.
 pub(super) struct Draws {
-    seed: Seed,
+    seed: Box<Seed>,
     drawn: u64,
+}
+
+impl Draws {
+    /// The next 32 bytes, as a seed.
+    pub(super) fn seed(mut self) -> Box<Seed> {
+        without_traces(|| {
+            let mut bytes = Zeroizing::new([0; KEY_LEN]);
+            self.fill_bytes(&mut *bytes);
+            Box::new(Seed::from_bytes(*bytes))
+        })
+    }
 }
 
 impl TryRng for Draws {
@@ -122,9 +139,8 @@ impl TryRng for Draws {
     }
 
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        Prg::ChaCha20
-            .expand(Backend::Portable, &self.seed, self.drawn, out)
-            .expect("a keystream of 256 GiB, and 64 bytes of it for each share");
+        let expand = || Prg::ChaCha20.expand(Backend::Portable, &self.seed, self.drawn, out);
+        without_traces(expand).expect("a keystream of 256 GiB, and 64 bytes of it for each share");
         self.drawn += out.len() as u64;
         Ok(())
     }
