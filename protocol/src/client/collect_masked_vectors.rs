@@ -172,7 +172,7 @@ impl CollectMaskedVectors {
 
     /// Whatever the request: an update is rounded in one way in a session, so that two vectors under
     /// the same masks, from a client that was put back, are the same vector.
-    fn rounding_seed(&self) -> Box<Seed> {
+    fn rounding_seed(&self) -> Seed {
         let Me { session, id, .. } = &self.me;
         self.secret.draws(session, *id, Stage::CollectMaskedVectors, &[]).seed()
     }

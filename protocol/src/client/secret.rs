@@ -114,11 +114,11 @@ pub(super) struct Draws {
 
 impl Draws {
     /// The next 32 bytes, as a seed.
-    pub(super) fn seed(mut self) -> Box<Seed> {
+    pub(super) fn seed(mut self) -> Seed {
         without_traces(|| {
             let mut bytes = Zeroizing::new([0; KEY_LEN]);
             self.fill_bytes(&mut *bytes);
-            Box::new(Seed::from_bytes(*bytes))
+            Seed::from_bytes(*bytes)
         })
     }
 }
