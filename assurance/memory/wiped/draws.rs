@@ -24,8 +24,8 @@ pub(crate) struct Derived {
 }
 
 /// From the 32 bytes that a client drew.
-pub(crate) fn derived(play: &Play, client: ClientId, drawn: &[u8; 32], asked: &Asked) -> Derived {
-    let secret = secret(play, client, drawn);
+pub(crate) fn derived(play: &Play, client: ClientId, bytes: &[u8; 32], asked: &Asked) -> Derived {
+    let secret = secret(play, client, bytes);
     let (mut seeds, mut draws) = (Vec::new(), Vec::new());
     let mut stage = |stage, asked: &[u8], count| {
         let seed = seed(&play.params, client, &secret, stage, asked);

@@ -45,8 +45,8 @@ fn drawn(play: &Play, seen: &Recorder) -> Vec<Secret> {
     for (&client, Derived { secret: own, seeds, draws }) in &seen.derived {
         secrets.push(secret(format!("what client {client} drew"), &seen.draws[&client][0]));
         secrets.push(secret(format!("secret of client {client}"), own));
-        let seed = |seed: &[u8; 32]| secret(format!("what client {client} draws from"), seed);
-        secrets.extend(seeds.iter().map(seed));
+        let from = |seed: &[u8; 32]| secret(format!("what client {client} draws from"), seed);
+        secrets.extend(seeds.iter().map(from));
         let last = draws.len() - 1;
         let draw = |(number, draw): (usize, &[u8; 32])| {
             let what = if number == 2 || number == last { SEED } else { "draw" };
