@@ -17,9 +17,11 @@
 #![allow(clippy::missing_panics_doc)]
 
 mod cohort;
+mod heist;
 mod member;
 mod network;
 pub mod plain;
+pub mod puppet;
 mod ring;
 mod round;
 mod scene;
@@ -28,6 +30,7 @@ pub mod spool;
 pub mod wire;
 
 pub use cohort::Cohort;
+pub use heist::Heist;
 pub use member::identity;
 pub use network::{Log, Sent};
 pub use round::Round;

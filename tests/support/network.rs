@@ -26,6 +26,16 @@ impl<F: Real> Seat<F> {
         Self { client, weight, update, rng }
     }
 
+    /// Starts over, as another client.
+    pub(crate) fn begin(&mut self, client: Client) {
+        self.client = client;
+    }
+
+    /// Its weight and its update.
+    pub(crate) fn brings(&self) -> (f64, Vec<F>) {
+        (self.weight, self.update.clone())
+    }
+
     pub(crate) fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>, Refused> {
         let client = core::mem::replace(&mut self.client, Client::Finished);
         let (next, reply) = client.answer(request, self.weight, &self.update, &mut self.rng)?;

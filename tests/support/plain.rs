@@ -7,7 +7,7 @@ use secagg::message::ShareKeysRequest;
 use secagg::{Abort, ClientId, Params, Stage, ThreatModel};
 
 use crate::Log;
-pub use crate::ring::ring;
+pub use crate::ring::{places, ring};
 
 /// A set of clients.
 pub type Clients = BTreeSet<ClientId>;

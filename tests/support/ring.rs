@@ -11,14 +11,20 @@ pub fn ring(members: &[ClientId], degree: u32, roster: &RosterHash) -> Neighbour
     let len = members.len();
     let odd = degree as usize % 2 * (len % 2);
     let degree = (degree as usize + odd).min(len - 1);
-    let ring = shuffled(len, ChaCha20Rng::from_seed(*roster.as_bytes()));
-    let place = |place: usize| members[ring[place % len]];
+    let around_ring = places(members, roster);
+    let place = |place: usize| around_ring[place % len];
     let around = |at: usize| {
         let opposite = (degree % 2 == 1).then_some(len / 2);
         let steps = (1..=degree / 2).flat_map(|step| [step, len - step]).chain(opposite);
         (place(at), steps.map(|step| place(at + step)).collect())
     };
     (0..len).map(around).collect()
+}
+
+/// The members as they stand around the ring.
+pub fn places(members: &[ClientId], roster: &RosterHash) -> Vec<ClientId> {
+    let ring = shuffled(members.len(), ChaCha20Rng::from_seed(*roster.as_bytes()));
+    ring.into_iter().map(|at| members[at]).collect()
 }
 
 /// ChaCha20's keystream is what this generator puts out.

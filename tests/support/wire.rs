@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use secagg::{ClientId, SessionId};
+
 /// Version byte, kind byte, session id.
 pub const HEADER_LEN: usize = 18;
 
@@ -33,6 +35,17 @@ pub const fn forwarded_box(position: usize) -> Range<usize> {
 /// The tag and the share at `position` in `RevealedShares`, if none before it is missing.
 pub const fn revealed(position: usize) -> Range<usize> {
     span(HEADER_LEN + COUNT_LEN + position * (1 + SHARE_LEN), 1 + SHARE_LEN)
+}
+
+/// A `CollectRequest` with these boxes.
+pub fn collect_request(session: SessionId, boxes: &[(ClientId, [u8; BOX_LEN])]) -> Vec<u8> {
+    let mut bytes = [&[1, 0x82][..], &session.0].concat();
+    bytes.extend((boxes.len() as u32).to_le_bytes());
+    for (sender, sealed) in boxes {
+        bytes.extend(sender.0.to_le_bytes());
+        bytes.extend(sealed);
+    }
+    bytes
 }
 
 /// Flips one bit, counted from the lowest of the first byte.
