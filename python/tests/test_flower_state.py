@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fleet import Fleet, context_of, message_app, moved_by
+from fleet import RUN, Fleet, context_of, message_app, moved_by
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from secagg import Misuse, RestoreError
 from secagg.flower import SecAggGrid, keys, secagg_mod
@@ -141,7 +141,7 @@ def test_training_is_noted_whatever_the_servers_terms_say():
     for message_type, trained in [("train", True), ("evaluate", False)]:
         clients = Fleet([message_app(moved_by(0.25, loss=1.0), [secagg_mod]) for _ in range(3)])
         contents = dict.fromkeys(clients.apps, content)
-        round_ = Round(contents, Settings(1.0, 2), message_type, "1", metrics={"loss": 2.0}, has_arrays=False)
+        round_ = Round(contents, Settings(1.0, 2), message_type, "1", RUN, 1, metrics={"loss": 2.0}, has_arrays=False)
         while round_.is_open:
             round_.run_stage(clients, None)
         assert round_.outcome().metrics["loss"] == pytest.approx(1.0, abs=1e-3)

@@ -1,5 +1,7 @@
 """Named arrays as one vector and back: which are taken, and how they come back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord
@@ -226,7 +228,8 @@ def test_a_result_has_the_types_and_skipped_arrays_of_its_own_record():
 
 
 def test_terms_are_equal_as_bytes_and_come_back():
-    terms = Terms("ab", "n", {"loss": 2.0}, skip=("a", "*.b"), ranges=(("c", 3.0), ("*.d", 4.0)))
+    terms = Terms("ab", 7, 3, "n", {"loss": 2.0}, skip=("a", "*.b"), ranges=(("c", 3.0), ("*.d", 4.0)))
     assert Terms.decode(terms.encode()) == terms
-    for other in [Terms("ab", "n", {"loss": 2.0}), Terms("ab", "n", {"loss": 2.0}, skip=("*.b", "a"))]:
+    others = [{"skip": ()}, {"skip": ("*.b", "a")}, {"run_id": 8}, {"round": 4}]
+    for other in (replace(terms, **other) for other in others):
         assert other.encode() != terms.encode()

@@ -264,6 +264,8 @@ class SecAggGrid(Grid):
             self.settings,
             metadata.message_type,
             metadata.group_id,
+            self._grid.run.run_id,
+            len(self.rounds) + 1,
             weighted_by=self._weighted_by,
             metrics=self._metrics if is_training else self._evaluate_metrics,
             same_model=self._same_model,

@@ -41,6 +41,11 @@ class Memory:
         self._record = of_kind(ConfigRecord, context.state).get(STATE) or ConfigRecord()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the client has taken part in no round since this context began."""
+        return not self._record
+
+    @property
     def has_trained(self) -> bool:
         """Whether the client has trained since this context began."""
         return bool(self._record.get(TRAINED, False))

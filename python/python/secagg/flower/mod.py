@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 
-from secagg import Client, Policy, SecaggError, Stale, StateKey
+from secagg import Client, Misuse, Policy, SecaggError, Stale, StateKey
 
 from . import keys
 from ._flwr import ErrorCode, MessageTypeLegacy
@@ -14,7 +14,7 @@ from ._records import LOG, RECORD, TERMS, bytes_of, of_kind, unwrap, without_rec
 from .errors import NotAgreed, PlainMessage
 from .layout import hash_of
 from .memory import Memory
-from .terms import Terms
+from .terms import Terms, round_in
 from .update import Update, check_weight, mask
 
 ClientAppCallable = Callable[[Message, Context], Message]
@@ -46,7 +46,9 @@ class SecAggMod:
     Parameters
     ----------
     policy : Policy or None
-        Floors that the server cannot lower: the cohort, the threshold, the neighbours, the survivors.
+        What this client asks of a round, whatever the server proposes, best by
+        ``secagg.Policy.assuming(secagg.Assumptions(...))``. None for the least floors of all, which
+        the log then names once in a run.
     same_model : bool
         Whether to refuse rounds whose clients may start from different models. A server that shows each client
         another model may learn from the sum whose update is whose.
@@ -60,6 +62,11 @@ class SecAggMod:
         the app can know it before it trains. A client whose weight has no room in a round then
         leaves it in the setup, and does not train in vain. It is called once a round, and what it
         gives stays here; the weight of the update is that of the reply all the same.
+
+    Raises
+    ------
+    secagg.Misuse
+        For a policy of the active threat model, which no round of Flower's meets.
     """
 
     def __init__(
@@ -71,6 +78,11 @@ class SecAggMod:
         state_key: Callable[[Context], StateKey] = keys.state_key,
         weight: Callable[[Context], float] | None = None,
     ) -> None:
+        if policy is not None and policy.threat_model == "active":
+            raise Misuse(
+                'rounds of secagg.flower trust their server to follow the protocol (threat_model="curious"), so a policy '
+                'with threat_model="active" refuses them all. Say threat_model="curious", or take secagg.Client'
+            )
         self.policy = policy
         self.same_model = same_model
         self.plain_evaluation = plain_evaluation
@@ -116,14 +128,21 @@ class SecAggMod:
         if TERMS not in record or memory.is_of(request):
             return memory.restore(request, key)
         terms = bytes_of(record, TERMS)
-        if self.same_model and not Terms.decode(terms).model:
-            raise NotAgreed("clients may start from different models, which this client does not accept")
+        self._check_terms(Terms.decode(terms), context)
+        if self.policy is None and memory.is_empty:
+            _log_floors()
         memory.begin(request, terms)
         if self.weight is not None and memory.terms.weighs_arrays:
             check_weight(self.weight(context), memory.params)
         return Client(
             context.node_id, application=terms, policy=self.policy, state_key=key, keep_vector=False
         )
+
+    def _check_terms(self, terms: Terms, context: Context) -> None:
+        if self.same_model and not terms.model:
+            raise NotAgreed("clients may start from different models, which this client does not accept")
+        if terms.run_id != context.run_id:
+            raise NotAgreed(f"the server's terms are for run {terms.run_id}, and this client is in run {context.run_id}")
 
     def _guard(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles a message that is not part of a round, if its reply shows nothing that it should not."""
@@ -150,6 +169,17 @@ class SecAggMod:
         return reply
 
 
+def _log_floors() -> None:
+    """Says what a client without a policy refuses."""
+    least = Policy()
+    LOG.info(
+        "secagg_mod: this client has no policy, so it refuses no rounds but those of fewer than %d clients, thresholds below %d "
+        "shares, and clients with fewer than %d neighbours. To refuse all that does not meet what you expect: "
+        "SecAggMod(policy=secagg.Policy.assuming(secagg.Assumptions(...)))",
+        least.min_cohort_size, least.min_threshold, least.min_neighbours,
+    )  # fmt: skip
+
+
 def _category(message: Message) -> str:
     return message.metadata.message_type.split(".")[0]
 
@@ -166,6 +196,10 @@ def _train(
     terms = memory.terms
     if terms.model and hash_of(message.content) != terms.model:
         raise NotAgreed("the server sent another model than the one that all clients agreed on")
+    if round_in(message.content) not in (None, terms.round):
+        raise NotAgreed(
+            f"the server's terms are for round {terms.round}, and its message is for round {round_in(message.content)}"
+        )
     layout = terms.layout(message.content)
     # Not as the server's terms have it, which could say that a training message asks for metrics alone.
     is_first = not memory.has_trained

@@ -31,7 +31,7 @@ from .precision import advice, of_arrays
 from .report import StageReport
 from .settings import Settings
 from .strategies import NORM_BIT
-from .terms import Terms
+from .terms import Terms, round_in
 from .update import metrics_of
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
@@ -79,6 +79,8 @@ class Round:
         The parameters, as Flower's users give them.
     message_type, group_id : str
         Of all messages of the round.
+    run_id, number : int
+        Flower's number of the run, and the number of the round where the contents name none.
     min_answers : int or float
         Answers that close training early: a count, or a fraction of the nodes that were asked to
         train.
@@ -88,6 +90,8 @@ class Round:
     settings: Settings
     message_type: str
     group_id: str
+    run_id: int
+    number: int
     weighted_by: str = "num-examples"
     metrics: Mapping[str, float] = field(default_factory=dict)
     same_model: bool = True
@@ -123,6 +127,8 @@ class Round:
         settings = self.settings
         self.terms = Terms(
             self._model() if self.same_model else "",
+            self.run_id,
+            self.number if (named := round_in(first)) is None else named,
             self.weighted_by,
             self.metrics,
             self.uniform_weights,

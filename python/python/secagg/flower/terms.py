@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 
-from flwr.app import ArrayRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from ._records import of_kind
 from .errors import NotAgreed
@@ -22,6 +22,9 @@ from .ranges import FURTHEST, Ranges
 NUM_EXAMPLES = "num-examples"
 """The metric that Flower's strategies weight by, unless told otherwise."""
 
+SERVER_ROUND = "server-round"
+"""The entry of a configuration in which Flower's strategies name the round."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -29,6 +32,13 @@ class Terms:
 
     model: str
     """The hash of the arrays that training starts from; empty if clients start from different ones."""
+
+    run_id: int
+    """Flower's number of the run, which each client compares with that of its context."""
+
+    round: int
+    """The number of the round, which each client compares with the one in its message, if there is
+    one (see `round_in`)."""
 
     weighted_by: str
     """The metric that holds the weight of an update. Legacy replies say ``num_examples`` whatever this is."""
@@ -89,12 +99,20 @@ class Terms:
 
     def _check(self) -> None:
         texts = (self.model, self.weighted_by, *self.skip, *(pattern for pattern, _ in self.ranges))
-        flags = (self.uniform_weights, self.has_arrays)
-        if not all(isinstance(text, str) for text in texts) or any(type(flag) is not bool for flag in flags):
+        flags, numbers = (self.uniform_weights, self.has_arrays), (self.run_id, self.round)
+        kinds = [(texts, str), (flags, bool), (numbers, int)]
+        if any(type(value) is not kind for values, kind in kinds for value in values):
             raise TypeError("a field has another type")
         bounds = [*self.metrics.values(), *(bound for _, bound in self.ranges)]
         if any(type(bound) is not float or not bound > 0 for bound in bounds):
             raise TypeError("a bound is no positive number")
+
+
+def round_in(content: RecordDict) -> int | None:
+    """The number of the round that a content names, as Flower's strategies of the Message API do;
+    None where it names none."""
+    named = (record.get(SERVER_ROUND) for record in of_kind(ConfigRecord, content).values())
+    return next((number for number in named if type(number) is int), None)
 
 
 def bounds(metrics: Mapping[str, float] | Sequence[str], default: float) -> dict[str, float]:

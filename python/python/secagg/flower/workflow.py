@@ -212,6 +212,8 @@ class SecAggPlusWorkflow:
             self.settings,
             MessageType.TRAIN,
             str(_current_round(context)),
+            context.run_id,
+            _current_round(context),
             metrics=self.metrics,
             same_model=self.same_model,
             uniform_weights=self.uniform_weights,
