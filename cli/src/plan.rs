@@ -1,5 +1,6 @@
 //! `secagg plan`: which parameters a cohort needs, and what a round with them costs.
 
+mod policy;
 mod quantization;
 mod rates;
 mod report;
@@ -10,6 +11,7 @@ use clap::Args;
 use secagg::plan::{Assumptions, Plan};
 use secagg::{Params, QuantizationRange, ThreatModel};
 
+pub use policy::PolicyCode;
 pub use quantization::Quantization;
 pub use rates::Rates;
 pub use report::{Graph, PlanReport, StageBytes};
@@ -31,7 +33,7 @@ use crate::text::EXIT_CODES;
 ///
 /// It then chooses the smallest modulus that holds the sum, or the most levels that a given modulus
 /// holds, adds up all messages, and takes the speed of this machine for the time of the server. No
-/// round is run.
+/// round is run. It prints the policy with which a client refuses rounds that do not bear the same.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Examples:\n  \
     secagg plan --clients 1000 --parameters 1000000\n  \
@@ -142,6 +144,7 @@ impl PlanArgs {
             assumptions: (&assumptions).into(),
             dimension: self.parameters,
             graph: (&plan).into(),
+            policy: PolicyCode::new(&assumptions),
             options: report::options(&plan, &params),
             max_weight: self.vector.max_weight,
             clipping_range: ranges::rest_of(&self.vector.clipping_range),

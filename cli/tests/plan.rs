@@ -91,6 +91,44 @@ fn a_plan_says_what_it_assumes() {
 }
 
 #[test]
+fn a_plan_has_the_policy_of_a_client_that_assumes_the_same() {
+    let args = ["--threat-model", "active", "--corrupted", "0.2", "--dropout", "0"];
+    let more = ["--rounds", "50", "--security", "41", "--search-bits", "7", "--correctness", "20"];
+    for (args, rust, python) in [
+        (
+            &args[..],
+            "let assumptions = Assumptions::new(60, ThreatModel::ActiveServer);\n\
+             let assumptions = Assumptions { corrupted: 0.2, dropout: 0.0, rounds: 1, ..assumptions };\n\
+             let policy = Policy::assuming(assumptions)?;",
+            "assumptions = Assumptions(60, corrupted=0.2, dropout=0.0, rounds=1, \
+             threat_model=\"active\")\n\
+             policy = Policy.assuming(assumptions)",
+        ),
+        (
+            &more,
+            "let assumptions = Assumptions::new(60, ThreatModel::HonestButCurious);\n\
+             let assumptions = Assumptions { corrupted: 0.05, dropout: 0.1, rounds: 50, \
+             security_bits: 41, search_bits: 7, correctness_bits: 20, ..assumptions };\n\
+             let policy = Policy::assuming(assumptions)?;",
+            "assumptions = Assumptions(60, corrupted=0.05, dropout=0.1, rounds=50, \
+             security_bits=41, search_bits=7, correctness_bits=20, threat_model=\"curious\")\n\
+             policy = Policy.assuming(assumptions)",
+        ),
+    ] {
+        let found = planned(60, 10, args);
+        assert_eq!(
+            (&found["policy"]["rust"], &found["policy"]["python"]),
+            (&rust.into(), &python.into())
+        );
+        let output = plan(60, 10, args).output().expect("the program starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        for line in rust.lines().chain(python.lines()) {
+            assert!(text.lines().any(|found| found.trim_start() == line), "{line}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_round_with_the_printed_options_bears_the_drop_outs_that_were_planned() {
     let plan = planned(40, 50, &["--dropout", "0.2"]);
     let round = simulated(&plan, &["--dropout", "0.2"]);

@@ -4,7 +4,7 @@ use secagg::Params;
 use secagg::plan::{Plan, bytes_per_client};
 use serde::Serialize;
 
-use super::{Quantization, Rates, Work};
+use super::{PolicyCode, Quantization, Rates, Work};
 use crate::Machine;
 
 /// Parameters, and the cost of a round with them.
@@ -16,6 +16,8 @@ pub struct PlanReport {
     pub dimension: usize,
     /// Who is whose neighbour.
     pub graph: Graph,
+    /// The policy of a client that assumes the same.
+    pub policy: PolicyCode,
     /// The parameters as options of `secagg simulate` and `secagg round`.
     pub options: Vec<String>,
     /// The largest weight.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanBytes;
 
-use super::{Graph, PlanReport, Quantization, Work, report::Assumptions};
+use super::{Graph, PlanReport, PolicyCode, Quantization, Work, report::Assumptions};
 use crate::text::{columns, short, table, wrap};
 
 impl PlanReport {
@@ -26,6 +26,7 @@ impl PlanReport {
             self.machine.sentence(),
             self.works(columns)
         );
+        let _ = writeln!(text, "\n{}", self.policies());
         let _ = writeln!(text, "\nTo try it:\n  {}", self.command());
         wrap(&text, columns)
     }
@@ -86,6 +87,16 @@ impl PlanReport {
         let rows = self.work.iter().map(Work::row).chain([sum]);
         let header = ["work", "how often", "", "core-seconds"];
         table(header, 1, &rows.collect::<Vec<_>>(), columns)
+    }
+
+    fn policies(&self) -> String {
+        let PolicyCode { rust, python } = &self.policy;
+        let indented = |code: &str| code.replace('\n', "\n  ");
+        format!(
+            "The policy of a client that assumes the same, in Rust\n  {}\nand in Python\n  {}",
+            indented(rust),
+            indented(python)
+        )
     }
 
     fn command(&self) -> String {
