@@ -4,10 +4,10 @@ use secagg::server::Collecting;
 use secagg::{Abort, ClientId, Outgoing, Stage, ThreatModel};
 use secagg_tests::{Cohort, Scene};
 
-fn aborts(cohort: Cohort, silent: &[u64], stage: Stage, abort: Abort) {
+fn aborts(cohort: Cohort, silent: &[u64], stage: Stage, abort: &Abort) {
     let round = silent.iter().fold(cohort, |cohort, &client| cohort.drop(client, stage));
     let round = round.run::<f64>();
-    assert_eq!(round.abort(), abort);
+    assert_eq!(round.abort(), *abort);
     round.assert_as_predicted();
 }
 
@@ -22,12 +22,12 @@ fn too_few_answers_end_the_round_at_every_stage() {
             let silent: Vec<_> = (need..=5).collect();
             let have = need as usize - 1;
             let abort = Abort::TooFew { stage, have, need: need as usize };
-            aborts(cohort(), &silent, stage, abort);
+            aborts(cohort(), &silent, stage, &abort);
             aborts(
                 cohort(),
                 &[1, 2, 3, 4, 5],
                 stage,
-                Abort::TooFew { stage, have: 0, need: need as usize },
+                &Abort::TooFew { stage, have: 0, need: need as usize },
             );
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use secagg::message::{SealedShares, ShareKeysRequest};
-use secagg::server::FalseShare;
+use secagg::server::{FalseShare, Suspect};
 use secagg::{Abort, ClientId, Stage};
 use secagg_tests::{Cohort, wire};
 
@@ -17,6 +17,13 @@ fn five() -> Cohort {
 /// Client 2's answers with the share of its first neighbour (client 1) changed in one bit.
 fn lie(cohort: Cohort, liar: u64) -> Cohort {
     cohort.tamper(liar, Stage::Unmask, |bytes| bytes[wire::revealed(0).end - 1] ^= 1)
+}
+
+/// The abort of a round without client `client`'s secret, with its suspects and their framers.
+fn spoiled(client: u64, suspects: &[(u64, usize)]) -> Abort {
+    let suspect = |&(client, framers)| Suspect { client: ClientId(client), framers };
+    let suspects = suspects.iter().map(suspect).collect();
+    Abort::FalseShares { client: ClientId(client), suspects }
 }
 
 fn false_share(holder: u64, owner: u64) -> FalseShare {
@@ -40,7 +47,8 @@ fn a_false_share_of_a_dropped_clients_key_is_named() {
 #[test]
 fn a_lie_without_a_share_to_spare_ends_the_round() {
     let complete = lie(Cohort::secagg(5).threshold(4), 2);
-    assert_eq!(complete.run::<f64>().abort(), Abort::FalseShares(ClientId(1)));
+    // One liar among four: nobody can be named.
+    assert_eq!(complete.run::<f64>().abort(), spoiled(1, &[]));
 }
 
 /// Liars who change their shares of these owners' secrets, in a cohort named 1, 2, 3 and so on, on the
@@ -100,7 +108,8 @@ fn lies_about_a_dropped_clients_key_are_found() {
 #[test]
 fn three_lies_among_four_shares_to_spare_end_the_round() {
     let round = lies(ten(), &[2, 3, 5], &[1]).run::<f64>();
-    assert_eq!(round.abort(), Abort::FalseShares(ClientId(1)));
+    // Three are enough to frame client 1.
+    assert_eq!(round.abort(), spoiled(1, &[(1, 3)]));
 }
 
 /// Of the first t + 1 holders one lies, and so do those whose shares come after these, or most.
@@ -142,7 +151,7 @@ fn a_new_lie_is_found_beside_known_ones() {
     assert_eq!(round.aggregate().false_shares, found);
     // Two new ones are one too many.
     let cohort = lies(lies(ten(), &[2, 3], &[1, 10]), &[4, 5], &[10]);
-    assert_eq!(cohort.run::<f64>().abort(), Abort::FalseShares(ClientId(10)));
+    assert_eq!(cohort.run::<f64>().abort(), spoiled(10, &[(10, 3)]));
 }
 
 /// Four holders are suspects, of lies about others. Two more lie about client 8, to whom the suspects'
@@ -178,7 +187,7 @@ fn lies_on_a_sparse_graph_are_found() {
 fn a_false_commitment_ends_the_round_and_names_its_dealer() {
     let lie = |bytes: &mut Vec<u8>| bytes[wire::COMMITMENT][7] ^= 4;
     let cohort = || five().tamper(2, Stage::ShareKeys, lie);
-    assert_eq!(cohort().run::<f64>().abort(), Abort::FalseShares(ClientId(2)));
+    assert_eq!(cohort().run::<f64>().abort(), spoiled(2, &[(2, 2)]));
     // A dealer that drops needs no seed, and harms no one.
     cohort().drop(2, Stage::CollectMaskedVectors).run::<f64>().assert_mean_of([1, 3, 4, 5]);
 }
@@ -227,7 +236,7 @@ fn a_dealer_of_false_shares_is_named() {
         bytes[boxes.clone()].copy_from_slice(&other[boxes]);
     };
     let round = five().tamper(2, Stage::ShareKeys, swap).run::<f64>();
-    assert_eq!(round.abort(), Abort::FalseShares(ClientId(2)));
+    assert_eq!(round.abort(), spoiled(2, &[(2, 2)]));
 }
 
 /// Rubbish for one neighbour costs one share.
@@ -244,9 +253,7 @@ fn a_box_that_does_not_open_is_a_share_less() {
 fn a_dealer_of_rubbish_is_named() {
     let garble = |bytes: &mut Vec<u8>| bytes[wire::sealed_box(0).start..].fill(0);
     let round = five().tamper(2, Stage::ShareKeys, garble).run::<f64>();
-    let client = ClientId(2);
-    let abort = Abort::TooFewNeighbours { stage: Stage::Unmask, client, have: 0, need: 3 };
-    assert_eq!(round.abort(), abort);
+    assert_eq!(round.abort(), spoiled(2, &[(2, 4)]));
 }
 
 /// Boxes for two neighbours, exchanged: neither opens under the other's key.
@@ -257,9 +264,7 @@ fn boxes_open_for_their_receiver_alone() {
         bytes[start..start + 2 * len].rotate_left(len);
     };
     let round = five().tamper(2, Stage::ShareKeys, exchange).run::<f64>();
-    let client = ClientId(2);
-    let abort = Abort::TooFewNeighbours { stage: Stage::Unmask, client, have: 2, need: 3 };
-    assert_eq!(round.abort(), abort);
+    assert_eq!(round.abort(), spoiled(2, &[(2, 2)]));
 }
 
 /// What each of eight clients lies about: clients 1 to 8, where it is not itself.
@@ -284,7 +289,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whoever lies about whom: the mean is right, as it must be where lies are few, or the round ends
-    /// and names an owner that was lied about. Nobody is named for a share that is true.
+    /// and names an owner that was lied about. Nobody is named for a share that is true, nor
+    /// suspected with more framers than there were.
     #[test]
     fn lies_never_make_a_wrong_sum(
         threshold in 2_u32..8,
@@ -298,8 +304,13 @@ proptest! {
             round.assert_mean_of(1..=8);
             prop_assert!(only_lies(&aggregate.false_shares, &lied));
         } else {
-            let Abort::FalseShares(owner) = round.abort() else { panic!("{:?}", round.abort()) };
-            prop_assert!(!few(&lied, threshold) && !liars_about(owner.0, &lied).is_empty());
+            let Abort::FalseShares { client, suspects } = round.abort() else {
+                panic!("{:?}", round.abort())
+            };
+            prop_assert!(!few(&lied, threshold) && !liars_about(client.0, &lied).is_empty());
+            for suspect in suspects {
+                prop_assert!(liars_about(suspect.client.0, &lied).len() >= suspect.framers);
+            }
         }
     }
 }

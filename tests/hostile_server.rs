@@ -4,6 +4,7 @@
 use secagg::message::{
     AdvertisedKeys, CollectRequest, Message, SetupRequest, ShareKeysRequest, UnmaskRequest,
 };
+use secagg::server::Suspect;
 use secagg::{
     Abort, ChannelPublicKey, ClientId, ContextHash, Malformed, MaskPublicKey, Misuse, Params,
     Refused, ServerMisbehaved, Stage,
@@ -42,9 +43,9 @@ fn a_lower_threshold_for_one_client_alone() {
     };
     let reason = ServerMisbehaved::TooFewShares { have: 0, need: 2 };
     let round = refuses(five().edit(1, lower), Stage::CollectMaskedVectors, reason);
-    let client = ClientId(1);
-    let abort = Abort::TooFewNeighbours { stage: Stage::Unmask, client, have: 0, need: 3 };
-    assert_eq!(round.abort(), abort);
+    // The server named false parameters; its client is suspected of what that led to.
+    let suspects = vec![Suspect { client: ClientId(1), framers: 4 }];
+    assert_eq!(round.abort(), Abort::FalseShares { client: ClientId(1), suspects });
 }
 
 fn with_peers(edit: impl Fn(&mut ShareKeysRequest) + 'static, reason: impl Into<Refused>) {

@@ -5,7 +5,7 @@ use secagg::message::{
     AdvertisedKeys, CollectRequest, ConfirmRequest, Confirmation, MaskedVector, RevealedShares,
     SealedShares, SetupRequest, ShareKeysRequest, UnmaskRequest,
 };
-use secagg::server::Collecting;
+use secagg::server::{Collecting, Suspect};
 use secagg::{
     Abort, ClientId, ClientMisbehaved, Malformed, Misuse, Outgoing, Refused, Rejected,
     ServerMisbehaved, SessionId, Stage, ThreatModel,
@@ -194,8 +194,8 @@ fn answers_that_were_renamed_to_this_session_bear_no_valid_signature() {
 fn sealed_shares_that_were_renamed_to_this_session_open_for_no_one() {
     let stage = Stage::ShareKeys;
     let round = active().tamper(1, stage, renamed(stage, false)).run::<f64>();
-    let (stage, client) = (Stage::Unmask, ClientId(1));
-    assert_eq!(round.abort(), Abort::TooFewNeighbours { stage, client, have: 0, need: 3 });
+    let suspects = vec![Suspect { client: ClientId(1), framers: 4 }];
+    assert_eq!(round.abort(), Abort::FalseShares { client: ClientId(1), suspects });
 }
 
 /// Its masks are those of another round, and nothing takes them off.

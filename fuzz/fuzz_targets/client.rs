@@ -236,7 +236,7 @@ fn is_free_of_lies(closed: &Result<(), Abort>, world: &World) -> bool {
     match closed {
         // A weight of less than one lane may be rounded to none.
         Err(Abort::Sum(error)) => *error == DequantizeError::ZeroTotalWeight,
-        Err(Abort::FalseShares(_)) => false,
+        Err(Abort::FalseShares { .. }) => false,
         Err(_) => true,
         Ok(()) => !matches!(world, World::Over(named) if !named.is_empty()),
     }

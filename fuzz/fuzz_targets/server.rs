@@ -90,9 +90,13 @@ impl<'a> Round<'a> {
         let foreseen = open.stage.check();
         let closed = open.stage.close(&mut secagg_tests::rng());
         match (&foreseen, &closed) {
+            // Who lied is seen when secrets are recovered.
+            (
+                Err(Abort::FalseShares { client: foreseen, .. }),
+                Err(Abort::FalseShares { client, .. }),
+            ) => assert_eq!(foreseen, client),
             (Err(foreseen), Err(abort)) => assert_eq!(foreseen, abort),
-            // Secrets are looked at when they are recovered.
-            (Ok(()), Err(abort)) => assert!(matches!(abort, Abort::FalseShares(_)), "{abort}"),
+            (Ok(()), Err(abort)) => assert!(matches!(abort, Abort::FalseShares { .. }), "{abort}"),
             _ => assert_eq!(foreseen, Ok(())),
         }
         closed

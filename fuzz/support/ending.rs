@@ -87,12 +87,13 @@ impl Ending {
     /// # Panics
     /// If it did not.
     pub fn check(&self, outcome: Result<Recovered, Abort>, lies: &Lies) {
+        let predicted = self.attendance().survivors(&self.graph, &self.params);
         let attendance = self.attendance().missing(lies.missing.clone());
-        let predicted = attendance.survivors(&self.graph, &self.params);
         match (outcome, predicted) {
-            (Err(Abort::FalseShares(owner)), Ok(survivors)) => {
+            (Err(Abort::FalseShares { client, suspects }), Ok(survivors)) => {
                 assert_eq!(survivors, self.survivors);
-                self.check_blame(owner, &attendance, lies);
+                self.check_blame(client, &attendance, lies);
+                assert!(suspects.iter().all(|it| self.framers(it.client, lies) >= it.framers));
             }
             (Err(abort), predicted) => assert_eq!(Err(abort), predicted),
             (Ok(recovered), predicted) => {
@@ -142,9 +143,24 @@ impl Ending {
         }
     }
 
-    /// The first owner whose secret is not recovered is named.
+    /// Where a client told the truth, those who lied about it.
+    fn framers(&self, client: ClientId, lies: &Lies) -> usize {
+        let is_liar = lies.commitments.contains(&client)
+            || lies.keys.contains(&client)
+            || lies.missing.union(&lies.shares).any(|&(holder, _)| holder == client);
+        let about = lies.missing.union(&lies.shares).filter(|&&(_, owner)| owner == client);
+        if is_liar { usize::MAX } else { about.map(|(holder, _)| holder).count() }
+    }
+
+    /// The first owner that is short of shares is named, or else the first whose secret is not recovered.
     fn check_blame(&self, blamed: ClientId, attendance: &Attendance, lies: &Lies) {
         assert!(self.owners().contains(&blamed));
+        let threshold = self.params.threshold() as usize;
+        let is_short =
+            |owner: &&ClientId| self.holders(**owner, attendance, lies).0.len() < threshold;
+        if let Some(short) = self.owners().iter().find(is_short) {
+            return assert_eq!(*short, blamed);
+        }
         for owner in self.owners() {
             match self.recovery(owner, attendance, lies) {
                 Recovery::Certain => assert_ne!(owner, blamed),

@@ -7,6 +7,7 @@
 use secagg_kernels::{ClientPassError, DequantizeError, KeystreamLimit, PackError};
 
 use crate::plan::Unmet;
+use crate::server::Suspect;
 use crate::{ClientId, Imprecise, Stage};
 
 /// Bytes that do not decode to the expected message.
@@ -344,7 +345,7 @@ pub enum Refused {
 }
 
 /// Why a round ended without a sum.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Abort {
     /// Too few clients are left to go on.
@@ -382,10 +383,20 @@ pub enum Abort {
         /// Survivors in the part of the lowest id.
         part: usize,
     },
-    /// The shares do not add up to the secret that a client committed to: it dealt false shares, or
-    /// more of its neighbours lied than can be made good.
-    #[error("the shares of client {0}'s secret do not fit what it committed to")]
-    FalseShares(ClientId),
+    /// Enough neighbours of a client answered, and yet its secret could not be recovered: it dealt
+    /// boxes that do not open, false shares or a false commitment, or more of its neighbours lied
+    /// than can be made good.
+    #[error(
+        "the shares of client {client}'s secret do not give what it committed to: {}",
+        blame(suspects)
+    )]
+    FalseShares {
+        /// The client whose secret could not be recovered: of several the lowest id, and of those
+        /// that are short of shares before others.
+        client: ClientId,
+        /// The clients that lied, as far as can be told, by ascending id.
+        suspects: Vec<Suspect>,
+    },
     /// The unmasked sum is not a sum of quantized updates.
     #[error("the sum cannot be read: {0}")]
     Sum(#[from] DequantizeError),
@@ -395,4 +406,25 @@ pub enum Abort {
     /// The vector is longer than a mask's keystream.
     #[error(transparent)]
     Keystream(#[from] KeystreamLimit),
+}
+
+impl Abort {
+    /// The clients that lied, as far as can be told: without them the round may be played again. Each
+    /// name is sure only as long as fewer clients lie than its [`Suspect::framers`].
+    pub fn suspects(&self) -> &[Suspect] {
+        match self {
+            Self::FalseShares { suspects, .. } => suspects,
+            _ => &[],
+        }
+    }
+}
+
+fn blame(suspects: &[Suspect]) -> String {
+    let names: Vec<_> = suspects.iter().map(|it| it.client.to_string()).collect();
+    match (names.as_slice(), suspects.iter().map(|it| it.framers).min()) {
+        ([_, ..], Some(least)) => {
+            format!("client {} lied, unless {least} or more others did", names.join(", "))
+        }
+        _ => "it lied, or some of its neighbours did".into(),
+    }
 }

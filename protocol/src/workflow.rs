@@ -37,7 +37,7 @@ pub struct Pending<S> {
 }
 
 /// Why a workflow ended without an aggregate.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure<E> {
     /// The round could not finish.
     #[error("the round could not finish: {0}")]

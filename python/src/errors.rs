@@ -83,8 +83,9 @@ pub(crate) fn aborted(abort: Abort) -> PyErr {
         Abort::TooFewNeighbours { stage, client, have, need } => {
             python::TooFew::new_err((message, rule, stage_name(stage), client.0, have, need))
         }
-        Abort::FalseShares(client) => {
-            python::Abort::new_err((message, rule, None::<&str>, client.0))
+        Abort::FalseShares { client, suspects } => {
+            let suspects: Vec<_> = suspects.iter().map(|it| (it.client.0, it.framers)).collect();
+            python::Abort::new_err((message, rule, None::<&str>, client.0, suspects))
         }
         Abort::Imprecise(noise) => imprecise(noise),
         _ => python::Abort::new_err((message, rule)),

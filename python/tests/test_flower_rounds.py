@@ -216,7 +216,7 @@ def test_an_owner_whose_holders_lied_is_a_suspect_and_no_more():
     assert suspect not in (104, 105)
     assert "Nodes said" not in grid.rounds[0].error
     for words in [reason, grid.rounds[0].error, *(reply.error.reason for reply in replies)]:
-        assert f"Either node {suspect} lied, or some of the nodes that hold shares" in words
+        assert f"client {suspect}'s secret" in words and "it lied, or some of its neighbours did" in words
 
 
 def test_a_fleet_of_which_half_lacks_the_mod_is_told_so(caplog):

@@ -37,7 +37,7 @@ impl<F: Real> Round<F> {
     /// Why a round ended badly.
     pub fn abort(&self) -> Abort {
         match &self.outcome {
-            Err(Failure::Abort(abort)) => *abort,
+            Err(Failure::Abort(abort)) => abort.clone(),
             other => panic!("the round did not abort: {other:?}"),
         }
     }

@@ -13,6 +13,7 @@ mod recover;
 mod saved;
 mod setup;
 mod share_keys;
+mod suspects;
 mod take_off;
 mod unmask;
 
@@ -22,6 +23,7 @@ pub use recover::FalseShare;
 pub use saved::Save;
 pub use setup::Setup;
 pub use share_keys::ShareKeys;
+pub use suspects::Suspect;
 pub use unmask::{Aggregate, Reading, Recovered, Unmask};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +70,8 @@ pub trait Collecting: Sized {
     fn concurrently<T>(&mut self, exchange: impl FnOnce(&Receive<'_>) -> T) -> T;
 
     /// Whether the stage could be closed now, judged neighbourhood by neighbourhood: the abort that
-    /// closing it now would end the round with. What only recovering secrets shows is not foreseen.
+    /// closing it now would end the round with. What only recovering secrets shows is not foreseen,
+    /// nor who is suspected.
     ///
     /// # Errors
     /// [`Abort`] if too few clients have answered so far; the stage goes on.

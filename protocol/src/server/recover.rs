@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secagg_kernels::{MaskPlan, Seed, Sign};
 
 pub(super) use self::secrets::{Basis, Lessons};
-use self::secrets::{Secret, Secrets};
+use self::secrets::{NotRecovered, Secret, Secrets};
 use super::{Cohorts, Round};
 use crate::ClientId;
 use crate::error::Abort;
@@ -61,10 +61,24 @@ impl<'a> Recovery<'a> {
 
     /// All masks that come off with the secrets of some clients, each with the sign that takes it
     /// off.
+    ///
+    /// Where some secrets cannot be recovered, others are tried all the same, since all failures
+    /// together tell who lied.
     pub(super) fn mask_plan(&mut self, owners: &[usize]) -> Result<MaskPlan, Abort> {
         let mut masks = Vec::with_capacity(self.cohorts.count_all_masks(owners));
-        owners.iter().try_for_each(|&owner| self.masks_of(owner, &mut masks))?;
-        Ok(MaskPlan::new(self.cohorts.round.session.params.prg(), &masks))
+        let mut doubts = self.secrets.doubts(self.cohorts);
+        for &owner in owners {
+            if self.masks_of(owner, &mut masks).is_err() {
+                doubts.note(owner);
+                if doubts.are_hopeless() {
+                    break;
+                }
+            }
+        }
+        match doubts.abort(owners) {
+            Some(abort) => Err(abort),
+            None => Ok(MaskPlan::new(self.cohorts.round.session.params.prg(), &masks)),
+        }
     }
 
     /// Appends the self mask of a survivor, or the masks between a dropped client and the
@@ -73,7 +87,7 @@ impl<'a> Recovery<'a> {
         &mut self,
         owner: usize,
         masks: &mut Vec<(Seed, Sign)>,
-    ) -> Result<(), Abort> {
+    ) -> Result<(), NotRecovered> {
         let before = masks.len();
         let appended = if self.cohorts.survivors.contains(&owner) {
             self.self_mask(owner, masks)
@@ -102,12 +116,16 @@ impl<'a> Recovery<'a> {
         owners.filter_map(|owner| self.cohorts.members.position(owner).ok()).collect()
     }
 
-    fn secret(&mut self, owner: usize) -> Result<Secret, Abort> {
+    fn secret(&mut self, owner: usize) -> Result<Secret, NotRecovered> {
         let fits = self.cohorts.check_of(owner);
         self.secrets.recover(owner, fits)
     }
 
-    fn self_mask(&mut self, owner: usize, masks: &mut Vec<(Seed, Sign)>) -> Result<(), Abort> {
+    fn self_mask(
+        &mut self,
+        owner: usize,
+        masks: &mut Vec<(Seed, Sign)>,
+    ) -> Result<(), NotRecovered> {
         masks.push((Seed::from_bytes(*self.secret(owner)?), Sign::Subtract));
         Ok(())
     }
@@ -117,7 +135,7 @@ impl<'a> Recovery<'a> {
         &mut self,
         dropped: usize,
         masks: &mut Vec<(Seed, Sign)>,
-    ) -> Result<(), Abort> {
+    ) -> Result<(), NotRecovered> {
         let Cohorts { round, members, .. } = self.cohorts;
         let key = MaskSecretKey::from_bytes(&*self.secret(dropped)?);
         let end = |at: usize| End { client: members.client(at), key: members.keys[at].mask };
@@ -125,7 +143,7 @@ impl<'a> Recovery<'a> {
         let salt = members.salt(&round.session);
         let hub = Hub { backend: round.backend, salt: &salt, secret: &key, end: ours };
         let theirs: Vec<_> = self.cohorts.masked_against(dropped).map(end).collect();
-        hub.pairwise_masks(&theirs, masks).map_err(|LowOrder(_)| Abort::FalseShares(ours.client))
+        hub.pairwise_masks(&theirs, masks).map_err(|LowOrder(_)| NotRecovered)
     }
 }
 

@@ -144,9 +144,15 @@ impl Answers {
         }
     }
 
-    pub(super) fn holds(&self, holder: usize, owner: usize) -> bool {
-        let held = self.shares.get(&owner).is_some_and(|shares| shares.contains_key(&holder));
-        held || self.recovered.contains(&owner)
+    /// Whether an owner's secret is known, or its shares are as many as the threshold.
+    fn are_enough(&self, cohorts: &Cohorts, owner: usize) -> bool {
+        let have = self.shares.get(&owner).map_or(0, BTreeMap::len);
+        self.recovered.contains(&owner) || have >= cohorts.round.threshold()
+    }
+
+    /// The first owner that the sum needs and that is short of shares.
+    pub(super) fn short_of(&self, cohorts: &Cohorts) -> Option<usize> {
+        cohorts.needed().find(|&owner| !self.are_enough(cohorts, owner))
     }
 
     /// Owners of a full batch of masks, with their shares.

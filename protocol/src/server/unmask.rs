@@ -34,6 +34,13 @@ impl Unmask {
     pub fn masked_sum(&self) -> &Accumulator {
         &self.collected.sum
     }
+
+    /// Enough holders of each secret answered, whatever they said.
+    fn check_answers(&self) -> Result<(), Abort> {
+        let Self { collected: Collected { cohorts, .. }, answers, .. } = self;
+        check_enough(Self::STAGE, answers.unmaskers.len(), cohorts.round.threshold())?;
+        cohorts.check_reach(Self::STAGE, |holder, _| answers.unmaskers.contains_key(&holder))
+    }
 }
 
 /// What a message is judged by.
@@ -105,15 +112,18 @@ impl Collecting for Unmask {
     }
 
     fn check(&self) -> Result<(), Abort> {
-        let Self { collected: Collected { cohorts, .. }, answers, .. } = self;
-        check_enough(Self::STAGE, answers.unmaskers.len(), cohorts.round.threshold())?;
-        cohorts.check_reach(Self::STAGE, |holder, owner| answers.holds(holder, owner))
+        self.check_answers()?;
+        let Cohorts { members, .. } = &self.collected.cohorts;
+        match self.answers.short_of(&self.collected.cohorts).map(|at| members.client(at)) {
+            Some(client) => Err(Abort::FalseShares { client, suspects: Vec::new() }),
+            None => Ok(()),
+        }
     }
 
     /// Recovers the secrets that the sum still needs, and checks each against what its owner
     /// published. No message follows.
     fn close(self, _: &mut impl CryptoRng) -> Result<(Recovered, Vec<Outgoing>), Abort> {
-        self.check()?;
+        self.check_answers()?;
         let Self { collected: Collected { cohorts, sum }, answers, .. } = self;
         let unmaskers = answers.unmaskers.keys().map(|&at| (at, at)).collect();
         let mut recovery = Recovery::new(&cohorts, &unmaskers, &answers.shares);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SecaggError(Exception):
     """Anything that this package refuses to do.
@@ -70,14 +72,23 @@ class Abort(SecaggError):
         The stage that could not be closed, where one is to be named.
     client : int or None
         The client whose secrets cannot be recovered, where that is why.
+    suspects : list of (int, int)
+        The clients that lied, as far as can be told, each with the least number of others that lied
+        if it did not. Without them the round may be played again.
     """
 
     def __init__(
-        self, message: str, rule: str = "", stage: str | None = None, client: int | None = None
+        self,
+        message: str,
+        rule: str = "",
+        stage: str | None = None,
+        client: int | None = None,
+        suspects: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(message, rule)
         self.stage = stage
         self.client = client
+        self.suspects = list(suspects)
 
 
 class Imprecise(Abort):

@@ -6,13 +6,17 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{FalseShare, Shares, Unmaskers};
-use crate::error::Abort;
-use crate::server::Members;
+use crate::ClientId;
+use crate::server::suspects::Doubts;
+use crate::server::{Cohorts, Members};
 use crate::session::Session;
 use crate::shamir::{self, LagrangeBasis, SHARE_LEN, Share};
-use crate::{ClientId, Stage};
 
 pub(super) type Secret = Zeroizing<[u8; SHARE_LEN]>;
+
+/// The shares of an owner are too few for its secret, or give none that fits.
+#[derive(Debug, PartialEq)]
+pub(in crate::server) struct NotRecovered;
 
 /// Recovers one secret after another. Bases are kept from one to the next, since in a complete
 /// graph the next owner's holders are the same.
@@ -75,19 +79,18 @@ impl<'a> Secrets<'a> {
         &mut self,
         owner: usize,
         fits: impl Fn(&[u8; SHARE_LEN]) -> bool,
-    ) -> Result<Secret, Abort> {
-        let shares = self.shares_of(owner)?;
+    ) -> Result<Secret, NotRecovered> {
+        let shares = self.shares_of(owner).ok_or(NotRecovered)?;
         let secret = self.recover_from_first(owner, shares);
         if fits(&secret) {
             return Ok(secret);
         }
-        let others = self.search(owner, shares, fits);
-        others.ok_or(Abort::FalseShares(self.members.client(owner)))
+        self.search(owner, shares, fits).ok_or(NotRecovered)
     }
 
     /// Looks for false shares of a secret, whether or not the first ones fit.
     pub(super) fn name_liars(&mut self, owner: usize, fits: impl Fn(&[u8; SHARE_LEN]) -> bool) {
-        if let Ok(shares) = self.shares_of(owner) {
+        if let Some(shares) = self.shares_of(owner) {
             self.without_false_shares(owner, shares, fits);
         }
     }
@@ -97,13 +100,14 @@ impl<'a> Secrets<'a> {
         &self.false_shares
     }
 
-    /// The shares of `owner`'s secret by holder; at least the threshold.
-    fn shares_of(&self, owner: usize) -> Result<&'a BTreeMap<usize, Share>, Abort> {
-        let shares = self.shares.get(&owner);
-        let (have, need) = (shares.map_or(0, BTreeMap::len), self.session.threshold());
-        let (stage, client) = (Stage::Unmask, self.members.client(owner));
-        let too_few = Abort::TooFewNeighbours { stage, client, have, need };
-        shares.filter(|shares| shares.len() >= need).ok_or(too_few)
+    /// Nothing is in doubt yet.
+    pub(super) fn doubts(&self, cohorts: &'a Cohorts) -> Doubts<'a> {
+        Doubts::new(cohorts, self.unmaskers, self.shares)
+    }
+
+    /// The shares of `owner`'s secret by holder, if they are as many as the threshold.
+    fn shares_of(&self, owner: usize) -> Option<&'a BTreeMap<usize, Share>> {
+        self.shares.get(&owner).filter(|shares| shares.len() >= self.session.threshold())
     }
 
     /// Recovers from the first t holders. The owner holds no share of its own, but counts as one

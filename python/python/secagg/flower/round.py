@@ -177,8 +177,8 @@ class Round:
             self.server.close()
         except Abort as abort:
             why = self._why(abort, report)
-            if abort.client is not None:  # No node has said this, so it comes after `_why`.
-                self.failures[abort.client] = f"{abort}{_suspicion(abort)}"
+            # No node has said this, so it comes after `_why`.
+            self.failures.update((node, str(abort)) for node in _blamed(abort))
             raise RoundFailed(why, self.failures) from abort
         finally:
             report.seconds = time.monotonic() - started
@@ -327,7 +327,7 @@ class Round:
         LOG.log(WARNING, "secure aggregation: %s: node %d dropped out: %s", stage, node, reason)
 
     def _why(self, abort: Abort, report: StageReport) -> str:
-        why = f"secure aggregation failed in {report.stage}: {abort}{_suspicion(abort)}"
+        why = f"secure aggregation failed in {report.stage}: {abort}"
         if reasons := list(dict.fromkeys(self.failures.values())):
             why += f". Nodes said: {'; '.join(reasons[:3])}"
         if isinstance(abort, TooFew):
@@ -404,15 +404,11 @@ class Round:
             LOG.log(WARNING, "node %d holds a false share of node %d: one of them lied", holder, owner)
 
 
-def _suspicion(abort: Abort) -> str:
-    """Who may have lied, where a lie has ended the round; docs/protocol.md, section 13, has why it
-    cannot be told."""
-    if abort.rule != "FalseShares":
-        return ""
-    return (
-        f". Either node {abort.client} lied, or some of the nodes that hold shares of its secret did: "
-        "which of them is not known"
-    )
+def _blamed(abort: Abort) -> list[int]:
+    """The nodes that lied, as far as can be told (docs/protocol.md, section 13), or else the one whose
+    secret is not recovered."""
+    suspects = [node for node, _ in abort.suspects]
+    return suspects or [node for node in [abort.client] if node is not None]
 
 
 def _arrays_of(content: RecordDict) -> tuple[tuple[str, str, str, int], ...]:
