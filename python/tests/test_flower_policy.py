@@ -10,8 +10,9 @@ from flwr.common import ndarrays_to_parameters
 from flwr.server import strategy as legacy
 from flwr.server.workflow import DefaultWorkflow
 from flwr.serverapp.strategy import FedAvg
-from secagg import Assumptions, Misuse, Policy
+from secagg import Assumptions, Client, Misuse, Policy, Server, new_session_id
 from secagg.flower import SecAggGrid, SecAggMod, SecAggPlusWorkflow, secagg_mod, secaggplus_mod
+from secagg.flower.settings import Settings
 from secagg.flower.terms import Terms
 
 NODES = 6
@@ -94,6 +95,16 @@ def test_a_policy_by_assumptions_refuses_other_rounds_with_the_inequality():
     assert "a threshold of 3 shares among 5 neighbours, of which 3 may collude, is below 4" in reasons
     grid, means = run(fleet(assuming, nodes=5))
     assert means == 0 and "a cohort of 5 clients is below" in str(grid.last_round.failures)
+
+
+@pytest.mark.parametrize("nodes", range(100, 110))
+def test_a_fraction_of_any_cohort_meets_assumptions(nodes):
+    """The planner, and so a client with assumptions, knows even numbers of neighbours alone."""
+    params = Settings(0.5, 0.6).params(nodes, 9)
+    assert params.degree % 2 == 0 and nodes / 2 <= params.degree < nodes / 2 + 2
+    server = Server(params, new_session_id(), range(nodes))
+    policy = Policy.assuming(Assumptions(100, corrupted=0.2, dropout=0.1, rounds=50))
+    assert Client(0, policy=policy).answer(server.requests[0])
 
 
 @pytest.mark.parametrize(

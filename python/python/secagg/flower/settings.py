@@ -64,7 +64,8 @@ class Settings:
         """The parameters of a round of this size; `quietly` where they are tried and no round is
         opened.
 
-        Their `max_weight` is the largest that there is room for.
+        Their `max_weight` is the largest that there is room for. A fraction gives an even number of
+        neighbours, or all: with others, clients with assumptions would refuse some cohorts.
 
         Raises
         ------
@@ -74,6 +75,14 @@ class Settings:
         if not quietly:
             self._warn_of_cohort(cohort_size)
         shares, threshold = self._flowers_graph(cohort_size) if self.counts_itself else self._graph(cohort_size)
+        params = self._params(cohort_size, dimension, shares, threshold)
+        if isinstance(shares, float) and params.degree % 2 == 1 and params.degree < cohort_size - 1:
+            params = self._params(cohort_size, dimension, params.degree + 1, threshold)
+        return params
+
+    def _params(
+        self, cohort_size: int, dimension: int, shares: int | float, threshold: int | float
+    ) -> Params:
         quantization_range, max_weight = self._room(cohort_size)
         return Params.secagg_plus(
             cohort_size,
