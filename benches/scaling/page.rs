@@ -66,7 +66,7 @@ impl Measured {
         let _ = writeln!(text, "| bytes that a survivor sends | 177 + 113 k + 4 (m + 2) | {up} |");
         let _ = writeln!(
             text,
-            "| bytes that it is sent | 284 + 161 k + 8 k (S - 1) / (n - 1) | {down} |"
+            "| bytes that it is sent | 285 + 161 k + 8 k (S - 1) / (n - 1) | {down} |"
         );
         text
     }

@@ -25,7 +25,7 @@ pub struct StageBytes {
 ///
 /// | stage | up | down |
 /// | --- | --- | --- |
-/// | setup | 83; active 147 | 101 |
+/// | setup | 83; active 147 | 102 |
 /// | share keys | 54 + 80 k | 54 + 73 (k + 1); active 54 + 137 n |
 /// | collect masked vectors | 18 + ⌈(m + 2) b / 8⌉ | 22 + 88 k |
 /// | confirm survivors (active) | 82 | 22 + 8 n |
