@@ -86,12 +86,18 @@ impl World {
 
     fn closed(self) -> Result<Self, Abort> {
         Ok(match self {
-            Self::Setup(stage, _) => stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::ShareKeys(next, out))?,
+            Self::Setup(stage, _) => stage
+                .close(&mut secagg_tests::rng())
+                .map(|(next, out)| Self::ShareKeys(next, out))?,
             Self::ShareKeys(stage, _) => {
                 stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::Collect(next, out))?
             }
-            Self::Collect(stage, _) => stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::Confirm(next, out))?,
-            Self::Confirm(stage, _) => stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::Unmask(next, out))?,
+            Self::Collect(stage, _) => {
+                stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::Confirm(next, out))?
+            }
+            Self::Confirm(stage, _) => {
+                stage.close(&mut secagg_tests::rng()).map(|(next, out)| Self::Unmask(next, out))?
+            }
             Self::Unmask(stage, _) => {
                 let (recovered, _) = stage.close(&mut secagg_tests::rng())?;
                 Self::Over(recovered.aggregate::<f64>()?.false_shares)
