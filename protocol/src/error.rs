@@ -309,6 +309,10 @@ pub enum Misuse {
          or the update has fresh noise, let the ledger forget it"
     )]
     MaskedBefore,
+    /// A round against an active server may be played once: clients have no evidence of who lied, and
+    /// a second sum without one client would give away its update if the first could be opened.
+    #[error("rounds against an active server are played once: set attempts to 1")]
+    ActiveAttempts,
     /// A client that has finished its round was asked to go on.
     #[error("this client has answered its last stage")]
     Finished,

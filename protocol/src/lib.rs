@@ -99,4 +99,4 @@ pub use secagg_kernels as kernels;
 pub use server::Aggregate;
 pub use session::{ContextHash, PROTOCOL_VERSION};
 pub use threat_model::{ThreatModel, UnknownThreatModel};
-pub use workflow::{Failure, Pending, Report, StageReport, Workflow};
+pub use workflow::{FailedAttempt, Failure, Pending, Report, StageReport, Workflow};

@@ -1,19 +1,24 @@
 //! A whole round over a [`Driver`].
 
+mod report;
+
+use core::num::NonZeroU32;
 use core::time::Duration;
+use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 
 use rand_core::CryptoRng;
 use secagg_kernels::Real;
 
-use crate::error::{Abort, Misuse, Rejected};
+pub use self::report::{FailedAttempt, Report, StageReport};
+use crate::error::{Abort, Misuse};
 use crate::server::{
     Aggregate, CollectMaskedVectors, Collecting, ConfirmSurvivors, Recovered, Setup, ShareKeys,
     Unmask,
 };
-use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, Stage, trace};
+use crate::{ClientId, Directory, Driver, Outgoing, Params, SessionId, trace};
 
-/// Runs the stages of a round, one after the other, and keeps count of what went by.
+/// Runs the stages of a round, one after the other, and keeps statistics.
 ///
 /// [`run`](Self::run) does it all. To do something between the stages, call
 /// [`setup`](Self::setup), [`share_keys`](Self::share_keys),
@@ -26,7 +31,15 @@ pub struct Workflow<'a, D, R> {
     rng: &'a mut R,
     timeout: Option<Duration>,
     directory: Option<Directory>,
+    attempts: NonZeroU32,
     report: Report,
+}
+
+/// What all attempts at a round have in common.
+struct Terms<'t> {
+    params: Params,
+    cohort: &'t [ClientId],
+    application: &'t [u8],
 }
 
 /// A stage that is open, and the messages that open it.
@@ -50,41 +63,12 @@ pub enum Failure<E> {
     Driver(E),
 }
 
-/// What went by in a round, also in one that failed.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// One entry for each stage that was run, in order.
-    pub stages: Vec<StageReport>,
-}
-
-/// What went by in one stage.
-#[derive(Clone, Debug)]
-pub struct StageReport {
-    /// The stage.
-    pub stage: Stage,
-    /// Clients that were asked.
-    pub asked: Vec<ClientId>,
-    /// Clients whose answer was accepted, in the order in which they answered.
-    pub answered: Vec<ClientId>,
-    /// Clients that did not answer in time, or whose answers were all rejected; ascending.
-    pub dropped: Vec<ClientId>,
-    /// Clients that answered, but are left out of the next stage, since too few of their neighbours
-    /// answered to recover their secrets.
-    pub left_out: Vec<ClientId>,
-    /// Messages that were rejected, and why. It grows with each, also of strangers: a driver should limit how
-    /// often it hears one sender.
-    pub rejected: Vec<(ClientId, Rejected)>,
-    /// Bytes sent to clients.
-    pub bytes_down: u64,
-    /// Bytes received from clients, rejected messages included.
-    pub bytes_up: u64,
-}
-
 impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
     /// A workflow over a driver, without a timeout. What the server draws, it draws from `rng` (see
     /// [`Collecting::close`]).
     pub fn new(driver: &'a mut D, rng: &'a mut R) -> Self {
-        Self { driver, rng, timeout: None, directory: None, report: Report::default() }
+        let (attempts, report) = (NonZeroU32::MIN, Report::default());
+        Self { driver, rng, timeout: None, directory: None, attempts, report }
     }
 
     /// Sets how long each stage waits for answers; the driver keeps the time.
@@ -101,28 +85,81 @@ impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
         self
     }
 
-    /// What has gone by so far.
+    /// Sets how often [`run`](Self::run) may play a round in all; without it, once.
+    ///
+    /// Where liars end an attempt and can be named ([`Abort::suspects`]), the round is played again
+    /// under a fresh session id, and its suspects are not asked. Parameters and context stay. Each
+    /// client takes part again only if its application lets it, with a new
+    /// [`client::Setup`](crate::client::Setup) and the *same* update as before. One that keeps a
+    /// [`Ledger`](crate::client::Ledger) refuses the second vector, unless its application has it
+    /// [forget](crate::client::Ledger::forget) the first.
+    ///
+    /// # Security
+    /// A sum with a client and one without it give that client's update away. So attempts are only
+    /// for rounds against a curious server, whose word is enough for its clients: it opens the first
+    /// sum no more, as long as at most half of a client's shares to spare, ⌊(r - t)/2⌋, are in the hands of
+    /// colluders. More of them, who lie about an honest client's shares, get it left out; and the server
+    /// that knows the true shares can then open both sums. Rounds against an active server are refused
+    /// ([`Misuse::ActiveAttempts`]), since clients have no evidence of who lied.
+    #[must_use]
+    pub fn attempts(mut self, attempts: NonZeroU32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Statistics so far.
     pub const fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Runs a whole round. The session id must be fresh and random; `application` is what clients
-    /// must agree on (see [`crate::client::Setup::application`]).
+    /// Runs a whole round, up to [`attempts`](Self::attempts) times. The session id must be fresh and
+    /// random; `application` is what clients must agree on (see
+    /// [`crate::client::Setup::application`]).
     ///
     /// # Errors
-    /// [`Failure`]; [`report`](Self::report) tells how far the round came.
+    /// [`Failure`]: of the last attempt. [`report`](Self::report) tells how far the round came.
     pub fn run<F: Real>(
         &mut self,
         params: Params,
-        session: SessionId,
+        mut session: SessionId,
         cohort: &[ClientId],
         application: &[u8],
     ) -> Result<Aggregate<F>, Failure<D::Error>> {
-        let setup = match &self.directory {
-            None => Setup::open(params, session, cohort, application),
-            Some(known) => Setup::open_signed(params, session, cohort, application, known),
+        if params.is_active() && self.attempts > NonZeroU32::MIN {
+            return Err(Misuse::ActiveAttempts.into());
+        }
+        self.report = Report::default();
+        let terms = Terms { params, cohort, application };
+        loop {
+            match self.attempt(&terms, session) {
+                Err(Failure::Abort(abort)) if self.may_play_again(&abort) => {
+                    let stages = take(&mut self.report.stages);
+                    self.report.failed.push(FailedAttempt { session, abort, stages });
+                    session = SessionId::random(self.rng);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn may_play_again(&self, abort: &Abort) -> bool {
+        let attempts = self.report.failed.len() + 1;
+        attempts < self.attempts.get() as usize && !abort.suspects().is_empty()
+    }
+
+    fn attempt<F: Real>(
+        &mut self,
+        terms: &Terms<'_>,
+        session: SessionId,
+    ) -> Result<Aggregate<F>, Failure<D::Error>> {
+        let Terms { params, cohort, application } = terms;
+        let (setup, mut outgoing) = match &self.directory {
+            None => Setup::open(params.clone(), session, cohort, application),
+            Some(known) => Setup::open_signed(params.clone(), session, cohort, application, known),
         }?;
-        let share_keys = self.setup(setup.into())?;
+        let suspects = self.report.left_out();
+        outgoing.retain(|outgoing| !suspects.contains(&outgoing.to));
+        let share_keys = self.setup((setup.leave_out(&suspects), outgoing).into())?;
         let collect = self.share_keys(share_keys)?;
         let confirm = self.collect_masked_vectors(collect)?;
         let unmask = self.confirm_survivors(confirm)?;
@@ -229,28 +266,5 @@ impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
 impl<S> From<(S, Vec<Outgoing>)> for Pending<S> {
     fn from((stage, outgoing): (S, Vec<Outgoing>)) -> Self {
         Self { stage, outgoing }
-    }
-}
-
-impl StageReport {
-    fn new(stage: Stage, outgoing: &[Outgoing]) -> Self {
-        Self {
-            stage,
-            asked: outgoing.iter().map(|outgoing| outgoing.to).collect(),
-            answered: Vec::new(),
-            dropped: Vec::new(),
-            left_out: Vec::new(),
-            rejected: Vec::new(),
-            bytes_down: outgoing.iter().map(|outgoing| outgoing.message.len() as u64).sum(),
-            bytes_up: 0,
-        }
-    }
-
-    fn count(&mut self, client: ClientId, message: &[u8], verdict: Result<(), Rejected>) {
-        self.bytes_up += message.len() as u64;
-        match verdict {
-            Ok(()) => self.answered.push(client),
-            Err(reason) => self.rejected.push((client, reason)),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The scene of a story: who takes part, with what, and what goes wrong.
 
 use core::fmt;
+use core::num::NonZeroU32;
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
@@ -8,7 +9,7 @@ use rand_core::SeedableRng;
 use secagg::kernels::Real;
 use secagg::message::Message;
 use secagg::{
-    Amount, ClientId, Directory, Identity, Params, ParamsBuilder, Policy, SessionId, Stage,
+    Amount, Client, ClientId, Directory, Identity, Params, ParamsBuilder, Policy, SessionId, Stage,
     ThreatModel, Workflow,
 };
 
@@ -33,6 +34,7 @@ pub struct Cohort {
     session: SessionId,
     script: Script,
     seed: u64,
+    attempts: u32,
 }
 
 impl Cohort {
@@ -60,6 +62,7 @@ impl Cohort {
             session: SESSION,
             script: Script::default(),
             seed: 1,
+            attempts: 1,
         }
     }
 
@@ -133,6 +136,13 @@ impl Cohort {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The round may be played so many times, and clients join as many sessions.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
         self
     }
 
@@ -236,9 +246,12 @@ impl Cohort {
         let updates = self.updates::<F>();
         let drops = self.script.drops.clone();
         let directory = self.directory();
-        let mut network = Network::new(self.seats(&updates, directory.as_ref()), self.script);
+        let attempts = NonZeroU32::new(self.attempts).expect("a story has an attempt");
+        let further = self.further(directory.as_ref());
+        let seats = self.seats(&updates, directory.as_ref());
+        let mut network = Network::new(seats, self.script).further(further);
         let mut random = crate::rng();
-        let workflow = Workflow::new(&mut network, &mut random);
+        let workflow = Workflow::new(&mut network, &mut random).attempts(attempts);
         let mut workflow = match directory {
             Some(directory) => workflow.directory(directory),
             None => workflow,
@@ -292,6 +305,14 @@ impl Cohort {
             (id, Seat::new(member.client(id, directory), weight, update, self.rng(id)))
         });
         seats.collect()
+    }
+
+    /// All that clients join sessions with, but the first.
+    fn further(&self, directory: Option<&Directory>) -> BTreeMap<ClientId, Vec<Client>> {
+        let further = |id, member: &Member| {
+            (1..self.attempts).map(|_| member.client(id, directory)).collect::<Vec<_>>()
+        };
+        self.members.iter().map(|(&id, member)| (id, further(id, member))).collect()
     }
 
     /// Every client has random numbers of its own, whatever the order of their answers.

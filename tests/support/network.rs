@@ -31,6 +31,11 @@ impl<F: Real> Seat<F> {
         self.client = client;
     }
 
+    /// Whether it was asked nothing so far.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.client, Client::Setup(_))
+    }
+
     /// Its weight and its update.
     pub(crate) fn brings(&self) -> (f64, Vec<F>) {
         (self.weight, self.update.clone())
@@ -87,13 +92,21 @@ impl Log {
 /// The driver of all stories.
 pub(crate) struct Network<F> {
     seats: BTreeMap<ClientId, Seat<F>>,
+    /// What clients begin a further session with.
+    further: BTreeMap<ClientId, Vec<Client>>,
     script: Script,
     log: Log,
 }
 
 impl<F: Real> Network<F> {
     pub(crate) fn new(seats: BTreeMap<ClientId, Seat<F>>, script: Script) -> Self {
-        Self { seats, script, log: Log::default() }
+        Self { seats, further: BTreeMap::new(), script, log: Log::default() }
+    }
+
+    /// Clients that join further sessions with the same update.
+    pub(crate) fn further(mut self, further: BTreeMap<ClientId, Vec<Client>>) -> Self {
+        self.further = further;
+        self
     }
 
     pub(crate) fn into_log(self) -> Log {
@@ -116,6 +129,12 @@ impl<F: Real> Network<F> {
     fn answer(&mut self, stage: Stage, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
         let reseeded = self.script.reseeded.contains(&(client, stage));
         let seat = self.seats.get_mut(&client).expect("the server asks the cohort alone");
+        if stage == Stage::Setup
+            && !seat.is_new()
+            && let Some(next) = self.further.get_mut(&client).and_then(Vec::pop)
+        {
+            seat.begin(next);
+        }
         if reseeded {
             seat.rng = ChaCha20Rng::seed_from_u64(seat.rng.next_u64());
         }

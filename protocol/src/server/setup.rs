@@ -91,6 +91,16 @@ impl Setup {
         self
     }
 
+    /// Takes no part of these clients, as if they never answered: their requests are not to be sent.
+    /// Parameters and context stay. For a round that is played again without
+    /// [suspects](Abort::suspects); see [`Workflow::attempts`](crate::Workflow::attempts) for the
+    /// security of that.
+    #[must_use]
+    pub fn leave_out(mut self, clients: &BTreeSet<ClientId>) -> Self {
+        self.cohort.retain(|client| !clients.contains(client));
+        self
+    }
+
     /// Neither the client nor its keys were seen before.
     fn check_new(&self, from: ClientId, keys: &AdvertisedKeys) -> Result<(), ClientMisbehaved> {
         if self.keys.contains_key(&from) {
