@@ -186,9 +186,6 @@ impl Play {
         let story = &mut self.stories[at];
         let closed = story.world.close();
         assert!(!story.is_pure || is_free_of_lies(&closed, &story.world), "{closed:?}");
-        for outgoing in self.stories[at].world.requests() {
-            self.truth.hear_server(&outgoing.message);
-        }
     }
 
     fn ask(
@@ -206,7 +203,10 @@ impl Play {
         };
         let stage = self.stories[at].world.stage().expect("a stage that asks");
         let request = match twist {
-            Some(twist) => twist.apply(stage, &outgoing.message),
+            Some(twist) => {
+                let terms = self.stories[at].world.terms().expect("a stage that asks");
+                twist.apply(stage, &outgoing.message, &terms)
+            }
             None => outgoing.message.to_vec(),
         };
         let answer = self.lie(client, &request);

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use rand_chacha::ChaCha20Rng;
 use secagg::client::{Persistent, PersistentError, Setup};
+use secagg::plan::Assumptions;
 use secagg::{ClientId, Directory, Identity, Policy, StateKey, Store, ThreatModel};
 use secagg_tests::{APPLICATION, identity};
 
@@ -17,7 +18,7 @@ use crate::witness::{Truth, Witness};
 pub const CLIENTS: u64 = 8;
 
 /// Made once, as they cost more than what is asked of them.
-static IDENTITIES: LazyLock<BTreeMap<ClientId, Identity>> = LazyLock::new(|| {
+pub static IDENTITIES: LazyLock<BTreeMap<ClientId, Identity>> = LazyLock::new(|| {
     (1..=CLIENTS).map(ClientId).map(|client| (client, identity(client))).collect()
 });
 
@@ -27,7 +28,7 @@ pub static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
     Directory::new(entries).expect("ids differ, and so do identities")
 });
 
-/// A policy of the client's own.
+/// A policy of the client's own: floors, and assumptions where the first number is above 127.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Floors {
     cohort_size: u8,
@@ -61,7 +62,14 @@ enum Told {
 
 /// A file that holds one state, on a disk that may be full once.
 #[derive(Clone, Default)]
-struct Shelf(Rc<RefCell<(Vec<u8>, bool)>>);
+pub struct Shelf(Rc<RefCell<(Vec<u8>, bool)>>);
+
+impl Shelf {
+    /// What it holds.
+    pub fn kept(&self) -> Vec<u8> {
+        self.0.borrow().0.clone()
+    }
+}
 
 impl Store for Shelf {
     type Error = ();
@@ -82,9 +90,11 @@ impl Seat {
         let policy = floors.map_or_else(Policy::default, Floors::policy);
         let setup = Setup::new(id).application(APPLICATION).policy(policy);
         let setup = setup.identity(IDENTITIES[&id].clone(), DIRECTORY.clone());
+        let also_curious = floors.is_none_or(Floors::also_curious);
+        let setup = if also_curious { setup.also_curious() } else { setup };
         let shelf = Shelf::default();
         let client = Persistent::new(setup.clone(), key(), shelf.clone());
-        let (witness, told) = (Witness::new(id, policy), Told::Nothing);
+        let (witness, told) = (Witness::new(id, policy, also_curious), Told::Nothing);
         let has_floors = floors.is_some();
         Self { id, client, shelf, setup, witness, update, told, has_floors }
     }
@@ -142,7 +152,7 @@ impl Seat {
     /// If what was kept cannot be restored.
     pub fn kill(&mut self) {
         let (setup, shelf) = (self.setup.clone(), self.shelf.clone());
-        let kept = shelf.0.borrow().0.clone();
+        let kept = shelf.kept();
         self.client = if kept.is_empty() {
             self.witness.hear_rebirth();
             Persistent::new(setup, key(), shelf)
@@ -154,10 +164,26 @@ impl Seat {
 }
 
 impl Floors {
+    fn also_curious(self) -> bool {
+        self.dimension < 128
+    }
+
+    /// Eighths of the cohort, and one bit of security: graphs of eight clients have no more.
+    fn assumptions(self) -> Assumptions {
+        let eighths = |bits: u8| f64::from(bits) / 8.0;
+        Assumptions {
+            corrupted: eighths(self.cohort_size >> 3 & 3),
+            dropout: eighths(self.cohort_size >> 5 & 3),
+            security_bits: 1,
+            search_bits: 0,
+            ..Assumptions::new(CLIENTS as u32, ThreatModel::ALL[usize::from(self.active)])
+        }
+    }
+
     fn policy(self) -> Policy {
         let floor = |floor: u8| u32::from(floor % 8);
         Policy {
-            assumptions: None,
+            assumptions: (self.cohort_size > 127).then(|| self.assumptions()),
             min_cohort_size: floor(self.cohort_size),
             min_threshold: floor(self.threshold),
             min_neighbours: floor(self.neighbours),

@@ -3,7 +3,10 @@
 use arbitrary::Arbitrary;
 use secagg::message::{ConfirmRequest, Message, ShareKeysRequest, UnmaskRequest};
 use secagg::{ClientId, Stage};
+use secagg_tests::puppet::Terms;
 use secagg_tests::wire;
+
+use crate::seat::DIRECTORY;
 
 /// One change of a server's honest request.
 #[derive(Arbitrary, Debug)]
@@ -14,7 +17,8 @@ pub enum Twist {
     Set(u16, u8),
     /// The end is missing.
     Cut(u8),
-    /// An element of the list is left out: a member, a box, a survivor.
+    /// An element of the list is left out: a member, a box, a survivor. From 128 on, a bit for each of the first seven members
+    /// says who is left out, and the hash is that of the others.
     Omit(u8),
     /// An element of the list is another one's: its keys, or its box.
     Copy(u8, u8),
@@ -26,11 +30,11 @@ pub enum Twist {
 
 impl Twist {
     /// The request of a stage, changed; as it was, if it has nothing to change.
-    pub fn apply(&self, stage: Stage, request: &[u8]) -> Vec<u8> {
+    pub fn apply(&self, stage: Stage, request: &[u8], terms: &Terms) -> Vec<u8> {
         match *self {
             Self::Flip(_) | Self::Set(..) | Self::Cut(_) => self.bytes(request),
             _ => match stage {
-                Stage::ShareKeys => change(request, |message| self.peers(message)),
+                Stage::ShareKeys => change(request, |message| self.peers(message, terms)),
                 Stage::CollectMaskedVectors => self.boxes(request),
                 Stage::ConfirmSurvivors => change(request, |message: &mut ConfirmRequest| {
                     self.survivors(&mut message.survivors);
@@ -63,8 +67,13 @@ impl Twist {
         bytes
     }
 
-    fn peers(&self, message: &mut ShareKeysRequest) {
+    fn peers(&self, message: &mut ShareKeysRequest, terms: &Terms) {
         match *self {
+            Self::Omit(which @ 128..) => {
+                let mut bits = (0..7).map(|bit| which >> bit & 1 == 1);
+                message.peers.retain(|_| !bits.next().unwrap_or(false));
+                message.roster = terms.roster(&message.peers, Some(&DIRECTORY), &[0; 32]);
+            }
             Self::Omit(which) => omit(&mut message.peers, which),
             Self::Copy(from, to) => {
                 let [from, to] = [from, to].map(|at| usize::from(at) % message.peers.len());

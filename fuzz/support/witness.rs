@@ -8,9 +8,11 @@ use secagg::message::{
 };
 use secagg::{ClientId, ContextHash, Params, Policy, RosterHash, SessionId, Stage, ThreatModel};
 use secagg_tests::plain::{Clients, Neighbours, ring};
+use secagg_tests::puppet::{Peer, Terms};
 use secagg_tests::{APPLICATION, wire};
 
 use crate::revealed::{Published, Revealed};
+use crate::seat::DIRECTORY;
 use crate::twist::forwarded;
 
 type Box80 = [u8; 80];
@@ -27,8 +29,6 @@ pub struct Truth {
     revealed: Revealed,
     /// Signatures over survivors.
     confirmations: BTreeSet<(ClientId, [u8; 64], Vec<ClientId>)>,
-    /// Lists of members by their hash, as an honest server makes it.
-    rosters: BTreeMap<[u8; 32], Vec<(ClientId, AdvertisedKeys)>>,
     /// Survivors that someone helped to unmask, against an active server.
     unmasked: Vec<(Params, Vec<ClientId>)>,
 }
@@ -37,6 +37,8 @@ pub struct Truth {
 pub struct Witness {
     id: ClientId,
     policy: Policy,
+    /// Whether it takes part where the server is trusted.
+    also_curious: bool,
     answers: BTreeMap<Stage, (Vec<u8>, Vec<u8>)>,
     session: Option<SessionId>,
     params: Option<Params>,
@@ -52,24 +54,16 @@ pub struct Witness {
     confirmed: Option<Vec<ClientId>>,
 }
 
-impl Truth {
-    /// Keeps what an honest server says of its members.
-    pub fn hear_server(&mut self, request: &[u8]) {
-        if let Ok((_, ShareKeysRequest { roster, peers })) = ShareKeysRequest::decode(request) {
-            self.rosters.entry(*roster.as_bytes()).or_insert(peers);
-        }
-    }
-}
-
 impl Witness {
     /// Before the client's first answer.
-    pub fn new(id: ClientId, policy: Policy) -> Self {
+    pub fn new(id: ClientId, policy: Policy, also_curious: bool) -> Self {
         let (answers, session, params, confirmed) = (BTreeMap::new(), None, None, None);
         let [neighbours, members, owners, sealed] = [const { Clients::new() }; 4];
         let (has_refused, unkept) = (false, BTreeSet::new());
         Self {
             id,
             policy,
+            also_curious,
             answers,
             session,
             params,
@@ -136,7 +130,10 @@ impl Witness {
         assert!(params.corrupted_neighbours() >= policy.min_corrupted_neighbours);
         assert!(params.dimension() <= policy.max_dimension);
         let active = params.threat_model() == ThreatModel::ActiveServer;
+        assert!(active || self.also_curious, "a curious round");
         assert!(active || policy.threat_model == ThreatModel::HonestButCurious);
+        let admitted = policy.assumptions.is_none_or(|all| all.admit(&params).is_ok());
+        assert!(admitted, "parameters that do not meet the policy's assumptions");
         assert!(active || most_neighbours(&params) + 1 >= policy.min_survivors as usize);
         let (answered, keys) = decoded::<AdvertisedKeys>(reply);
         assert_eq!((session, active), (answered, keys.signature.is_some()));
@@ -156,13 +153,7 @@ impl Witness {
             self.check_members(truth, &roster, &peers);
             let members: Vec<_> = self.members.iter().copied().collect();
             let graph: Neighbours = ring(&members, self.params().degree(), &roster);
-            let near = graph[&self.id].clone();
-            let is_true = |&(client, keys): &(ClientId, AdvertisedKeys)| {
-                let signed = truth.keys.get(&client);
-                !near.contains(&client) || signed == Some(&(self.params().clone(), keys))
-            };
-            assert!(peers.iter().all(is_true), "a neighbour's keys that it did not sign");
-            near
+            graph[&self.id].clone()
         } else {
             self.members.iter().copied().filter(|client| *client != self.id).collect()
         };
@@ -180,21 +171,28 @@ impl Witness {
         truth.published.insert(self.id, Published { session, params, mask, commitment });
     }
 
-    fn check_members(
-        &self,
-        truth: &Truth,
-        roster: &RosterHash,
-        peers: &Vec<(ClientId, AdvertisedKeys)>,
-    ) {
-        // The hash does not cover signatures.
-        let keys = |peers: &[(ClientId, AdvertisedKeys)]| {
-            let keys = peers.iter().map(|(client, keys)| (*client, keys.mask, keys.channel));
-            keys.collect::<Vec<_>>()
+    /// Everyone signed its own keys, the hash is that of all, and the round can end with so many.
+    fn check_members(&self, truth: &Truth, roster: &RosterHash, peers: &[Peer]) {
+        let (session, params) = (self.session.expect("it has one"), self.params().clone());
+        let context = ContextHash::new(&params, APPLICATION);
+        let is_true = |(client, keys): &Peer| {
+            truth.keys.get(client).is_some_and(|(terms, said)| *terms == params && said == keys)
         };
-        let known = truth.rosters.get(roster.as_bytes()).map(|known| keys(known));
-        assert_eq!(known, Some(keys(peers)), "a roster hash of other members");
-        assert!(peers.len() <= self.params().cohort_size() as usize);
-        assert!(peers.len() >= self.policy.min_survivors as usize);
+        assert!(peers.iter().all(is_true), "keys that a member did not sign");
+        let least = self.least_members();
+        assert!(peers.len() <= params.cohort_size() as usize && peers.len() >= least);
+        let terms = Terms { session, params, context };
+        assert_eq!(terms.roster(peers, Some(&DIRECTORY), &[0; 32]), *roster);
+    }
+
+    fn least_members(&self) -> usize {
+        let params = self.params();
+        let (n, t) = (params.cohort_size(), params.threshold());
+        let colluders = n * params.corrupted_neighbours() / params.degree();
+        let quorum = (u32::midpoint(n, colluders) + 1).max(t + 1);
+        let dropout = self.policy.assumptions.map_or(1.0, |all| all.dropout);
+        let present = n - (dropout * f64::from(n)).floor() as u32;
+        quorum.max(present).max(self.policy.min_survivors) as usize
     }
 
     fn hear_vector(&mut self, truth: &Truth, request: &[u8]) {

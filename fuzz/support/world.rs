@@ -4,7 +4,11 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use secagg::server::{self, Collecting, FalseShare, Save};
-use secagg::{Abort, ClientId, Directory, Outgoing, Params, Rejected, Stage, StateKey};
+use secagg::{
+    Abort, ClientId, ContextHash, Directory, Outgoing, Params, Rejected, RestoreError, Stage,
+    StateKey, saved_stage,
+};
+use secagg_tests::puppet::Terms;
 use secagg_tests::{APPLICATION, SESSION};
 
 /// A story, at whatever stage, with the requests of the stage.
@@ -121,6 +125,44 @@ impl World {
         }
     }
 
+    /// The terms of its session, unless it is over.
+    pub fn terms(&self) -> Option<Terms> {
+        let params = with_stage!(self, (stage, _outgoing) => Some(stage.params().clone()), None)?;
+        let context = ContextHash::new(&params, APPLICATION);
+        Some(Terms { session: SESSION, params, context })
+    }
+
+    /// The stage as it would be kept, if there is one.
+    pub fn saved(&self) -> Option<Vec<u8>> {
+        let (key, mut rng) = (state_key(), ChaCha20Rng::seed_from_u64(1));
+        with_stage!(self, (stage, outgoing) => Some(stage.save(outgoing, &key, &mut rng)), None)
+    }
+
+    /// A stage that was kept.
+    ///
+    /// # Errors
+    /// As the stage has it.
+    ///
+    /// # Panics
+    /// If it says that it is no stage.
+    pub fn restored(state: &[u8], directory: &Directory) -> Result<Self, RestoreError> {
+        fn of<S: Save>(
+            state: &[u8],
+            directory: &Directory,
+            world: impl Fn(S, Vec<Outgoing>) -> World,
+        ) -> Result<World, RestoreError> {
+            let (stage, outgoing) = S::restore(state, &state_key(), Some(directory))?;
+            Ok(world(stage, outgoing))
+        }
+        match saved_stage(state).expect("a stage of a server") {
+            Stage::Setup => of(state, directory, Self::Setup),
+            Stage::ShareKeys => of(state, directory, Self::ShareKeys),
+            Stage::CollectMaskedVectors => of(state, directory, Self::Collect),
+            Stage::ConfirmSurvivors => of(state, directory, Self::Confirm),
+            _ => of(state, directory, Self::Unmask),
+        }
+    }
+
     /// The stage that it is in.
     pub fn stage(&self) -> Option<Stage> {
         fn of<S: Collecting>(_: &S) -> Stage {
@@ -130,13 +172,18 @@ impl World {
     }
 }
 
+/// What the server's states are sealed under.
+pub fn state_key() -> StateKey {
+    StateKey::from_bytes([7; 32])
+}
+
 fn copy<S: Save>(
     stage: &S,
     outgoing: &[Outgoing],
     directory: &Directory,
     world: impl Fn(S, Vec<Outgoing>) -> World,
 ) -> World {
-    let key = StateKey::from_bytes([7; 32]);
+    let key = state_key();
     let state = stage.save(outgoing, &key, &mut ChaCha20Rng::seed_from_u64(1));
     let (stage, _) = S::restore(&state, &key, Some(directory)).expect("its own state");
     world(stage, outgoing.to_vec())

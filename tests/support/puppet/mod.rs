@@ -1,5 +1,5 @@
 //! A corrupted client, which knows all its secrets and helps the server with them. Derivations are
-//! written anew from docs/protocol.md: sections 4 and 7 here, section 6 in [`shamir`].
+//! written anew from docs/protocol.md: sections 4 and 7 here, section 6 in `shamir`.
 
 mod shamir;
 
