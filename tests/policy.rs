@@ -197,6 +197,9 @@ fn curious_parameters_are_judged_too() {
         assumptions.admit(&params.expect("valid parameters"))
     };
     assert_eq!(admit(plan.degree(), plan.threshold()), Ok(()));
+    // An odd number may become one more, and connects no less than one fewer.
+    assert_eq!(admit(plan.degree() + 1, plan.threshold() + 1), Ok(()));
+    assert!(matches!(admit(17, 17), Err(Unmet::Parts { .. })), "{:?}", admit(17, 17));
     let few = admit(plan.degree(), plan.threshold() - 1);
     assert!(matches!(few, Err(Unmet::Threshold { .. })), "{few:?}");
     assert!(matches!(admit(16, 16), Err(Unmet::Parts { .. })), "{:?}", admit(16, 16));

@@ -53,14 +53,14 @@ impl Assumptions {
 
     fn admit_sparse(&self, params: &Params) -> Result<(), Unmet> {
         let (degree, cohort_size) = (params.degree(), self.cohort_size);
-        if degree % 2 == 1 {
+        if degree % 2 == 1 && params.is_active() {
             return Err(Unmet::OddDegree { degree });
         }
         let (corrupted, dropped) = (self.corrupted_clients(), self.dropped_clients());
         if u64::from(corrupted) + u64::from(dropped) + 2 > u64::from(cohort_size) {
             return Err(Unmet::Honest { corrupted, dropped, cohort_size });
         }
-        self.admit_threshold(params, self.corrupted_neighbours(degree))?;
+        self.admit_threshold(params, self.corrupted_neighbours(params.most_neighbours()))?;
         self.admit_parts(params)
     }
 
@@ -73,10 +73,11 @@ impl Assumptions {
         Ok(())
     }
 
+    /// The graph of an odd degree has all neighbours of the even one below it, and one more.
     fn admit_parts(&self, params: &Params) -> Result<(), Unmet> {
         let (degree, threshold) = (params.degree(), params.threshold());
         let found = match self.threat_model {
-            ThreatModel::HonestButCurious => self.unconnected(degree),
+            ThreatModel::HonestButCurious => self.unconnected(degree - degree % 2),
             ThreatModel::ActiveServer => self.split(degree, threshold),
         };
         if found > self.security() * (1.0 + SLACK) {

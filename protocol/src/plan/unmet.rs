@@ -11,9 +11,10 @@ pub enum Unmet {
         /// The cohort size in the parameters.
         cohort_size: u32,
     },
-    /// A sparse graph with an odd degree, which the inequalities do not cover.
+    /// A sparse graph with an odd degree against an active server, which the inequalities do not cover.
     #[error(
-        "{degree} neighbours are an odd number; the assumptions are judged for even ones alone"
+        "{degree} neighbours are an odd number; against an active server the assumptions are judged for \
+         even ones alone"
     )]
     OddDegree {
         /// The degree in the parameters.
