@@ -200,6 +200,7 @@ def test_a_liar_that_ends_the_round_is_named_to_the_strategy():
     assert set(grid.last_round.failures) == set(grid.rounds[-1].failures) == {102}
     reasons = {reply.metadata.src_node_id: reply.error.reason for reply in replies}
     assert reasons[102].startswith("the shares of client 102's secret")
+    assert reasons[102].endswith("client 102 lied, unless 2 or more others did")
     assert all("secure aggregation failed in unmask" in reasons[node] for node in reasons if node != 102)
 
 

@@ -99,8 +99,8 @@ class Round:
     has_arrays: bool = True
     min_answers: int | float = 1.0
     failures: dict[int, str] = field(default_factory=dict)
-    """By node, what it did not answer and why. Where a lie has ended the round, the node whose
-    secret could not be recovered: it has lied, or holders of its shares have."""
+    """By node, what it did not answer and why. Where a lie has ended the round, the nodes that lied as
+    far as can be told, or else the one whose secret could not be recovered."""
     false_shares: list[tuple[int, int]] = field(default_factory=list)
     """(holder, owner) of shares that were found false and left out. The mean is right all the
     same."""
