@@ -170,7 +170,7 @@ fn invalid_parameters_do_not_travel() {
     let params = three();
     let context = secagg::ContextHash::new(&params, b"");
     let mut bytes = SetupRequest { params, context }.encode(SESSION);
-    let threshold = secagg_tests::wire::HEADER_LEN + 4 + 8 + 4;
+    let threshold = secagg_tests::wire::HEADER_LEN + 1 + 4 + 8 + 4;
     bytes[threshold] = 1;
     let error = InvalidParams::Threshold { threshold: 1, shares: 2 };
     assert_eq!(SetupRequest::decode(&bytes), Err(Malformed::Params(error)));

@@ -48,7 +48,8 @@ impl Ledger {
     /// Admits a second vector for these application bytes; answers whether there was a first.
     ///
     /// This is safe in two cases: the first vector never left this process, or the update has fresh
-    /// noise, so that two sums tell no more than the noise allows.
+    /// noise, so that two sums tell no more than the noise allows. A round that a trusted server plays
+    /// again ([`Workflow::attempts`](crate::Workflow::attempts)) is a third, as far as its word goes.
     pub fn forget(&mut self, application: &[u8]) -> bool {
         self.0.remove(&half(&application_hash(application))).is_some()
     }
