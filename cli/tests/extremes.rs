@@ -120,15 +120,31 @@ fn a_finite_element_stays_finite_between_ranges_far_apart_and_counts_as_clipped(
     Ok(())
 }
 
+/// Three clients of ones.
+fn fleet(dtype: Dtype, ranges: &[&str]) -> Result<FileFleet, Box<dyn Error>> {
+    let (_folder, paths) = clients(&[[1.0, 1.0]; 3], dtype)?;
+    let args: Vec<RangeArg> = ranges.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
+    let skip = files::Skip::default();
+    Ok(FileFleet::open(&paths, vec![1.0; 3], skip, Ranges::new(&args)?, || {})?)
+}
+
+/// A client that scales by another range than the server would spoil the mean unseen.
+#[test]
+fn clients_agree_on_tensors_and_their_ranges() -> Outcome {
+    let agreed =
+        |dtype, ranges: &[&str]| Ok::<_, Box<dyn Error>>(fleet(dtype, ranges)?.application());
+    let plain = agreed(Dtype::F32, &["8"])?;
+    assert_eq!(agreed(Dtype::F32, &["a=8"])?, plain);
+    assert_ne!(agreed(Dtype::F32, &["a=9"])?, plain);
+    assert_ne!(agreed(Dtype::F32, &["b=9"])?, agreed(Dtype::F32, &["a=9"])?);
+    assert_ne!(agreed(Dtype::F64, &["8"])?, plain);
+    Ok(())
+}
+
 #[test]
 fn ranges_by_name_and_wide_integers_make_elements_of_eight_bytes() -> Outcome {
-    let bytes = |dtype, ranges: &[&str]| -> Result<usize, Box<dyn Error>> {
-        let (_folder, paths) = clients(&[[1.0, 1.0]; 3], dtype)?;
-        let args: Vec<RangeArg> = ranges.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
-        let skip = files::Skip::default();
-        let fleet = FileFleet::open(&paths, vec![1.0; 3], skip, Ranges::new(&args)?, || {})?;
-        Ok(fleet.element_bytes())
-    };
+    let bytes =
+        |dtype, ranges: &[&str]| Ok::<_, Box<dyn Error>>(fleet(dtype, ranges)?.element_bytes());
     assert_eq!(bytes(Dtype::F32, &["8"])?, 4);
     assert_eq!(bytes(Dtype::F32, &["a=8"])?, 4);
     assert_eq!(bytes(Dtype::F32, &["a=9"])?, 8);

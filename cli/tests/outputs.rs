@@ -99,7 +99,8 @@ fn an_update_is_given_once_by_whatever_name() {
     }
 }
 
-/// The mean is not there after any refusal, so each came before the round.
+/// The mean is not there after any refusal, so each came before the round; where it could not be
+/// there, a round that is run fails.
 #[test]
 fn places_where_no_file_can_be_are_refused_before_the_round() {
     let scene = Scene::new();
@@ -130,9 +131,10 @@ fn places_where_no_file_can_be_are_refused_before_the_round() {
         ("--report", "no/folder.html"),
     ] {
         let mut round = scene.round();
-        if option == "--report" {
-            round.args(["--out", "mean.npz"]);
-        }
+        match option {
+            "--report" => round.args(["--out", "mean.npz"]),
+            _ => round.args(["--drop", "a@setup", "--drop", "b@setup"]),
+        };
         let said = refusal(round.args([option, path]));
         assert!(said.contains(path.trim_end_matches('/')), "{said}");
         assert_eq!(scene.contents(), before, "{path}");
