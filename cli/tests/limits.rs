@@ -130,20 +130,26 @@ fn few_descriptors_are_refused_in_words() {
 fn updates_beyond_memory_are_refused_as_input() {
     let folder = tempfile::tempdir().expect("a folder");
     let header = std::fs::read(data("files/number.npy")).expect("a file");
-    for megabytes in (96..512).step_by(32) {
+    let round = |megabytes: u32, elements: u64| {
         let mut round = secagg("round");
         for name in ["a.npy", "b.npy", "c.npy"] {
-            let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (2000000,), }";
+            let text =
+                format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({elements},), }}");
             let start =
                 [&header[..6], &[1, 0, 118, 0], format!("{text:<117}\n").as_bytes()].concat();
             std::fs::write(folder.path().join(name), start).expect("written");
             let file = std::fs::File::options().write(true).open(folder.path().join(name));
-            file.expect("a file").set_len(128 + 16_000_000).expect("a sparse file");
+            file.expect("a file").set_len(128 + 8 * elements).expect("a sparse file");
             round.arg(folder.path().join(name));
         }
         round.args(["--reconstruction-threshold", "2", "--threads", "2"]);
-        let output =
-            limited(&format!("-v {}", megabytes * 1024), &mut round).output().expect("runs");
+        limited(&format!("-v {}", megabytes * 1024), &mut round)
+    };
+    for megabytes in (96..512).step_by(32) {
+        let output = round(megabytes, 2_000_000).output().expect("runs");
         assert!(is_orderly(&format!("{megabytes} MB"), &output));
     }
+    // The first file alone takes more, and is not read.
+    let said = refusal(&mut round(256, 40_000_000));
+    assert!(said.contains("has shape [40000000], more than this machine can hold"), "{said}");
 }

@@ -332,9 +332,7 @@ fn clipping_names_the_tensors_and_a_range_that_holds_them() -> Outcome {
     let report = clients.done(&out, &[]);
     let warnings = report["warnings"].to_string();
     for part in [
-        "6 elements are clipped: 3 of",
-        "bn.count",
-        "(up to 391)",
+        r#"6 elements are clipped: 3 of \"bn.count\" (up to 391), 3 of \"weight\""#,
         "--clipping-range='bn.count=400' --clipping-range='weight=9.7'",
         "or --clipping-range 400 for all",
     ] {
