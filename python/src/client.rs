@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use secagg::client::{Persistent, Setup};
+use secagg::client::{self, Persistent, Setup};
 use secagg::kernels::Real;
 use secagg::{ClientId, Stage, Store};
 
@@ -13,8 +13,9 @@ use crate::arguments::{Number, Whole, stage_name};
 use crate::arrays::{Bytes, Update, with_update};
 use crate::errors::{misuse, not_restored, refused, unanswered};
 use crate::identity::{Directory, Identity, StateKey, rng};
+use crate::ledger::Ledger;
 use crate::policy::Policy;
-use crate::threads::{backend, compute_on, locked};
+use crate::threads::{backend, compute_on, compute_on_both, locked};
 
 /// One client in one round, at whatever stage.
 ///
@@ -165,6 +166,9 @@ impl Client {
     /// update : ndarray of float32 or float64
     ///     One dimension, contiguous, as long as the round's dimension. It is read in place: no other
     ///     thread may write to it meanwhile.
+    /// ledger : Ledger or None
+    ///     With it, the client masks one vector for the same application bytes, whatever the session. Keep
+    ///     the ledger before the masked vector is given away.
     ///
     /// Returns
     /// -------
@@ -178,13 +182,15 @@ impl Client {
     /// BadUpdate
     ///     The update cannot be masked. The client has left the round.
     /// Misuse
-    ///     The client has finished, or lacks an identity, or got no update where one is due.
+    ///     The client has finished, or lacks an identity, or got no update where one is due. With the
+    ///     rule "MaskedBefore": the ledger has another vector for the same application bytes; it is as it
+    ///     was, and the client has left the round.
     /// Stale
     ///     The request was answered before the last one, or its answer is not kept; the client goes on.
     /// TypeError, ValueError
     ///     The update has another dtype, or is not contiguous; the client goes on.
-    #[pyo3(signature = (request, weight=Number(0.0), update=None),
-           text_signature = "($self, request, weight=0.0, update=None)")]
+    #[pyo3(signature = (request, weight=Number(0.0), update=None, *, ledger=None),
+           text_signature = "($self, request, weight=0.0, update=None, *, ledger=None)")]
     #[allow(clippy::needless_pass_by_value)] // The array's borrow lasts as long as the call.
     fn answer<'py>(
         &self,
@@ -192,11 +198,14 @@ impl Client {
         request: Bytes<'py>,
         weight: Number,
         update: Option<Update<'py>>,
+        ledger: Option<&Ledger>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (request, weight) = (request.as_slice()?, weight.0);
         let reply = match &update {
             Some(update) => with_update!(*update, update => {
-                compute_on(py, &self.seat, |seat| seat.answer(request, weight, update))
+                compute_on_both(py, &self.seat, ledger.map(|Ledger(it)| it), |seat, ledger| {
+                    seat.answer(request, weight, update, ledger)
+                })
             })?,
             None => compute_on(py, &self.seat, |seat| seat.answer_without_update(request))?,
         }?;
@@ -230,14 +239,26 @@ impl Seat {
         }
     }
 
-    fn answer<F: Real>(&mut self, request: &[u8], weight: f64, update: &[F]) -> PyResult<Vec<u8>> {
+    fn answer<F: Real>(
+        &mut self,
+        request: &[u8],
+        weight: f64,
+        update: &[F],
+        ledger: Option<&mut client::Ledger>,
+    ) -> PyResult<Vec<u8>> {
+        let mut rng = rng();
         match self {
-            Self::Persistent(client) => {
-                client.answer(request, weight, update, &mut rng()).map_err(unanswered)
+            Self::Persistent(client) => match ledger {
+                Some(ledger) => client.answer_once(request, weight, update, ledger, &mut rng),
+                None => client.answer(request, weight, update, &mut rng),
             }
+            .map_err(unanswered),
             Self::Forgetful(client) => {
                 let client = std::mem::replace(client, secagg::Client::Finished);
-                let answered = client.answer(request, weight, update, &mut rng());
+                let answered = match ledger {
+                    Some(ledger) => client.answer_once(request, weight, update, ledger, &mut rng),
+                    None => client.answer(request, weight, update, &mut rng),
+                };
                 let (next, reply) = answered.map_err(refused)?;
                 *self = Self::Forgetful(next);
                 Ok(reply)
@@ -251,7 +272,7 @@ impl Seat {
         if self.stage() == Some(stage) && request.get(1) == Some(&(FROM_SERVER | stage.number())) {
             return Err(misuse("Update", "this stage masks an update: give one, with its weight"));
         }
-        self.answer::<f32>(request, 0.0, &[])
+        self.answer::<f32>(request, 0.0, &[], None)
     }
 }
 

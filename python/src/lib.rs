@@ -12,6 +12,7 @@ mod assumptions;
 mod client;
 mod errors;
 mod identity;
+mod ledger;
 mod mask_plan;
 mod pack;
 mod params;
@@ -38,6 +39,8 @@ mod _secagg {
     use crate::client::Client;
     #[pymodule_export]
     use crate::identity::{Directory, Identity, StateKey, new_session_id};
+    #[pymodule_export]
+    use crate::ledger::Ledger;
     #[pymodule_export]
     use crate::mask_plan::{MaskPlan, expand};
     #[pymodule_export]

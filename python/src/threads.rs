@@ -29,10 +29,22 @@ pub(crate) fn compute_on<T: Send, R: Send>(
     shared: &Mutex<T>,
     work: impl FnOnce(&mut T) -> R + Send,
 ) -> PyResult<R> {
+    compute_on_both(py, shared, None::<&Mutex<()>>, |shared, _| work(shared))
+}
+
+/// Runs `work` as [`compute_on`] does, on a second value too, if there is one. Its lock is taken last: who holds it waits
+/// for no other.
+pub(crate) fn compute_on_both<T: Send, U: Send, R: Send>(
+    py: Python<'_>,
+    shared: &Mutex<T>,
+    second: Option<&Mutex<U>>,
+    work: impl FnOnce(&mut T, Option<&mut U>) -> R + Send,
+) -> PyResult<R> {
     py.detach(|| {
         let (pool, mut guard) = (pool()?, locked(shared));
-        let shared = &mut *guard;
-        Ok(pool.install(|| work(shared)))
+        let mut second = second.map(locked);
+        let (shared, second) = (&mut *guard, second.as_deref_mut());
+        Ok(pool.install(|| work(shared, second)))
     })
 }
 

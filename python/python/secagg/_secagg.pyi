@@ -26,6 +26,7 @@ __all__ = [
     "Client",
     "Directory",
     "Identity",
+    "Ledger",
     "MaskPlan",
     "Params",
     "Plan",
@@ -641,7 +642,14 @@ class Client:
         It holds all secrets of the round, under the key, and the last answer (see `keep_vector`).
         """
 
-    def answer(self, request: _Bytes, weight: _Float = 0.0, update: _Real | None = None) -> bytes:
+    def answer(
+        self,
+        request: _Bytes,
+        weight: _Float = 0.0,
+        update: _Real | None = None,
+        *,
+        ledger: Ledger | None = None,
+    ) -> bytes:
         """Answers one message of the server. The GIL is released.
 
         A client with a state key that is asked the same again repeats its answer to the letter, but for a
@@ -657,6 +665,9 @@ class Client:
         update : ndarray of float32 or float64
             One dimension, contiguous, as long as the round's dimension. It is read in place: no other
             thread may write to it meanwhile.
+        ledger : Ledger or None
+            With it, the client masks one vector for the same application bytes, whatever the session. Keep
+            the ledger before the masked vector is given away.
 
         Returns
         -------
@@ -670,12 +681,56 @@ class Client:
         BadUpdate
             The update cannot be masked. The client has left the round.
         Misuse
-            The client has finished, or lacks an identity, or got no update where one is due.
+            The client has finished, or lacks an identity, or got no update where one is due. With the
+            rule "MaskedBefore": the ledger has another vector for the same application bytes; it is as it
+            was, and the client has left the round.
         Stale
             The request was answered before the last one, or its answer is not kept; the client goes on.
         TypeError, ValueError
             The update has another dtype, or is not contiguous; the client goes on.
         """
+
+@final
+class Ledger:
+    """A client's memory of the application bytes for which it has masked a vector, over all sessions.
+
+    Given to `Client.answer`, it refuses a second vector for the same application bytes, except that very
+    vector again. It holds 32 bytes for each of them, none of which is secret. Keep `to_bytes` before the
+    masked vector is given away, and pass the ledger to the next session. Comparable and picklable; clients
+    in several threads may share one.
+    """
+
+    def __new__(cls) -> Ledger:
+        """A ledger without entries."""
+
+    @staticmethod
+    def from_bytes(ledger: _Bytes) -> Ledger:
+        """The ledger of the bytes that `to_bytes` gave.
+
+        Raises
+        ------
+        Misuse
+            For other bytes.
+        """
+
+    def to_bytes(self) -> bytes:
+        """The ledger as bytes, to be kept."""
+
+    def forget(self, application: _Bytes) -> bool:
+        """Admits a second vector for these application bytes.
+
+        This is safe in two cases: the first vector never left this process, or the update has fresh noise,
+        so that two sums tell no more than the noise allows.
+
+        Returns
+        -------
+        bool
+            Whether there was a first.
+        """
+
+    def __len__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
 
 # --- The server ----------------------------------------------------------------------------------
 
