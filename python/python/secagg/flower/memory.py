@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flwr.app import ConfigRecord, Context
 
-from secagg import Client, Params, StateKey
+from secagg import Client, Misuse, Params, StateKey
 
 from ._records import of_kind
 from .errors import NotAgreed
@@ -17,6 +19,9 @@ STATE = "secagg.state"
 """The name of the ConfigRecord."""
 
 SESSION, REQUEST, TERMS, SEALED, TRAINED = "session", "request", "terms", "sealed", "trained"
+MASKED = "masked"
+"""The entry of the models that a vector was masked for; see `Memory.check_once`."""
+
 HEADER = slice(2, 18)
 """Where each message of the protocol has its session id."""
 
@@ -24,12 +29,37 @@ KIND, COLLECT_MASKED_VECTORS = 1, 0x82
 """Where each says what it is, and what a request for a masked vector says."""
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What an update is about, and so what a second sum would tell more of: a model of a run, trained
+    or evaluated. Rounds and sessions are not in it."""
+
+    run_id: int
+    model: str
+    """The hash of the arrays."""
+    is_training: bool
+
+    def hash(self) -> bytes:
+        """The 32 bytes that a client remembers of it."""
+        return hashlib.sha256(f"secagg flower once {self.run_id} {self.model} {self.is_training}".encode()).digest()
+
+    def refusal(self) -> str:
+        """Why a second vector is refused, and what to do."""
+        doing = "training" if self.is_training else "evaluating"
+        return (
+            f"this client has masked a vector of {doing} this model in run {self.run_id} before, and masks no second one "
+            "(once_per_model=True): two sums over one model can tell a client's update. Send a new version of the model, "
+            "such as another mean makes, or have clients say SecAggMod(once_per_model=False)"
+        )
+
+
 class Memory:
     """A client's round in the context of its node.
 
     The protocol's secrets are sealed (see `secagg.flower.keys`). The rest is what the server has told everyone, and
     whether the client has trained. Only the last round is kept, and of a round that is over, no more than its
-    session id: the client does not take part in it again.
+    session id: the client does not take part in it again. A client that masks one vector for each model
+    keeps 32 bytes for every one of them, beyond the round.
 
     The masked vector is not kept, which is as long as the update: a client that is asked for it
     again says no more than that it has answered. The record is written to whatever the context has
@@ -72,7 +102,7 @@ class Memory:
     def begin(self, request: bytes, terms: bytes) -> None:
         """Begins a round in place of the one before."""
         entries = {SESSION: request[HEADER], REQUEST: request, TERMS: terms}
-        self._write({**entries, TRAINED: self.has_trained})
+        self._write({**entries, TRAINED: self.has_trained, **self._lasting(MASKED)})
 
     def restore(self, request: bytes, key: StateKey) -> Client:
         """The client that waits for this message.
@@ -97,7 +127,7 @@ class Memory:
 
     def forget(self) -> None:
         """Forgets the secrets of the round."""
-        self._write({name: self._record[name] for name in (SESSION, TRAINED) if name in self._record})
+        self._write(self._lasting(SESSION, TRAINED, MASKED))
 
     def put_back(self) -> None:
         """Writes the record again, where an app has replaced or cleared the context's state."""
@@ -107,6 +137,30 @@ class Memory:
     def note_training(self) -> None:
         """From now on, this client's parameters are its own."""
         self._write({**self._record, TRAINED: True})
+
+    def check_once(self, subject: Subject) -> None:
+        """Refuses a second vector about the same subject.
+
+        Raises
+        ------
+        Misuse
+            With the rule "MaskedBefore", if there was a first.
+        """
+        if subject.hash() in self._masked():
+            raise Misuse(subject.refusal(), "MaskedBefore")
+
+    def note_masked(self, subject: Subject) -> None:
+        """From now on, `check_once` refuses this subject."""
+        self._write({**self._record, MASKED: [*self._masked(), subject.hash()]})
+
+    def _masked(self) -> list[bytes]:
+        value = self._record.get(MASKED, [])
+        if not isinstance(value, list) or any(not isinstance(entry, bytes) for entry in value):
+            raise NotAgreed(f"the client's state was altered: {MASKED!r} is no list of bytes")
+        return [entry for entry in value if isinstance(entry, bytes)]
+
+    def _lasting(self, *names: str) -> dict[str, Any]:
+        return {name: self._record[name] for name in names if name in self._record}
 
     def _bytes(self, name: str) -> bytes:
         value = self._record[name]

@@ -13,7 +13,7 @@ from ._flwr import ErrorCode, MessageTypeLegacy
 from ._records import LOG, RECORD, TERMS, bytes_of, of_kind, unwrap, without_record, wrap
 from .errors import NotAgreed, PlainMessage
 from .layout import hash_of
-from .memory import Memory
+from .memory import Memory, Subject
 from .terms import Terms, round_in
 from .update import Update, check_weight, mask
 
@@ -62,6 +62,11 @@ class SecAggMod:
         the app can know it before it trains. A client whose weight has no room in a round then
         leaves it in the setup, and does not train in vain. It is called once a round, and what it
         gives stays here; the weight of the update is that of the reply all the same.
+    once_per_model : bool
+        Whether to mask one vector of training, and one of evaluation, for the same model in a run,
+        whatever round asks; a second asking is refused before the app trains. A failed round is
+        then not repeated with the same model, nor is a model evaluated twice under the mask. The
+        server must follow the protocol: a model that differs in a bit is another one.
 
     Raises
     ------
@@ -77,6 +82,7 @@ class SecAggMod:
         plain_evaluation: bool = True,
         state_key: Callable[[Context], StateKey] = keys.state_key,
         weight: Callable[[Context], float] | None = None,
+        once_per_model: bool = False,
     ) -> None:
         if policy is not None and policy.threat_model == "active":
             raise Misuse(
@@ -88,6 +94,7 @@ class SecAggMod:
         self.plain_evaluation = plain_evaluation
         self.state_key = state_key
         self.weight = weight
+        self.once_per_model = once_per_model
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles one message, as Flower calls a mod."""
@@ -107,11 +114,14 @@ class SecAggMod:
         request = unwrap(message.content)
         message.content = without_record(message.content)
         try:
-            client = self._client(record, request, context, memory)
+            client = self._client(record, request, message, context, memory)
             if memory.asks_for_update(client, request):
+                subject = self._subject(memory.terms, message, memory)
                 reply, answer = _train(client, request, message, context, call_next, memory)
                 if answer is None:
                     return reply
+                if subject is not None:
+                    memory.note_masked(subject)
             else:
                 answer = client.answer(request)
         except Stale:
@@ -123,19 +133,24 @@ class SecAggMod:
         memory.keep(client)
         return Message(RecordDict({**wrap(answer)}), reply_to=message)
 
-    def _client(self, record: ConfigRecord, request: bytes, context: Context, memory: Memory) -> Client:
+    def _client(
+        self, record: ConfigRecord, request: bytes, message: Message, context: Context, memory: Memory
+    ) -> Client:
         key = self.state_key(context)
         if TERMS not in record or memory.is_of(request):
             return memory.restore(request, key)
-        terms = bytes_of(record, TERMS)
-        self._check_terms(Terms.decode(terms), context)
+        encoded = bytes_of(record, TERMS)
+        terms = Terms.decode(encoded)
+        self._check_terms(terms, context)
+        if terms.model:
+            self._subject(terms, message, memory)  # Refused here, a client costs the round no neighbour.
         if self.policy is None and memory.is_empty:
             _log_floors()
-        memory.begin(request, terms)
-        if self.weight is not None and memory.terms.weighs_arrays:
+        memory.begin(request, encoded)
+        if self.weight is not None and terms.weighs_arrays:
             check_weight(self.weight(context), memory.params)
         return Client(
-            context.node_id, application=terms, policy=self.policy, state_key=key, keep_vector=False
+            context.node_id, application=encoded, policy=self.policy, state_key=key, keep_vector=False
         )
 
     def _check_terms(self, terms: Terms, context: Context) -> None:
@@ -143,6 +158,21 @@ class SecAggMod:
             raise NotAgreed("clients may start from different models, which this client does not accept")
         if terms.run_id != context.run_id:
             raise NotAgreed(f"the server's terms are for run {terms.run_id}, and this client is in run {context.run_id}")
+
+    def _subject(self, terms: Terms, message: Message, memory: Memory) -> Subject | None:
+        """What the update will be about; None for a client that may mask any number of vectors.
+
+        Raises
+        ------
+        Misuse
+            If the client has masked a vector about it.
+        """
+        if not self.once_per_model:
+            return None
+        model = terms.model or hash_of(message.content)
+        subject = Subject(terms.run_id, model, _is_training(terms, message))
+        memory.check_once(subject)
+        return subject
 
     def _guard(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Handles a message that is not part of a round, if its reply shows nothing that it should not."""
@@ -184,6 +214,11 @@ def _category(message: Message) -> str:
     return message.metadata.message_type.split(".")[0]
 
 
+def _is_training(terms: Terms, message: Message) -> bool:
+    """Whether a round trains. Terms alone do not tell: a server's could have a training message ask for metrics alone."""
+    return _category(message) != "evaluate" or terms.has_arrays
+
+
 def _train(
     client: Client,
     request: bytes,
@@ -201,9 +236,8 @@ def _train(
             f"the server's terms are for round {terms.round}, and its message is for round {round_in(message.content)}"
         )
     layout = terms.layout(message.content)
-    # Not as the server's terms have it, which could say that a training message asks for metrics alone.
     is_first = not memory.has_trained
-    if _category(message) != "evaluate" or terms.has_arrays:
+    if _is_training(terms, message):
         memory.note_training()
     reply = call_next(message, context)
     if reply.has_error():
