@@ -6,6 +6,7 @@ use secagg::client::{self, CollectMaskedVectors, Ledger};
 use secagg::server::{Collecting, Setup};
 use secagg::{Client, ClientId, Malformed, Misuse, Params, Refused, SessionId, Stage};
 use secagg_tests::rng;
+use secagg_tests::wire::HEADER_LEN;
 
 const FIRST: SessionId = SessionId([1; 16]);
 const SECOND: SessionId = SessionId([2; 16]);
@@ -86,6 +87,17 @@ fn a_client_that_was_put_back_masks_the_same_update_again_and_no_other() {
         assert_eq!(masked(FIRST, 5, MODEL, other, &mut ledger), MASKED_BEFORE);
     }
     assert_eq!(ledger, first().0);
+}
+
+/// The difference of two vectors would be the mask of the neighbour whose box is missing.
+#[test]
+fn a_client_that_was_put_back_masks_against_the_same_neighbours() {
+    let (mut ledger, _) = first();
+    let (stage, mut request) = to_mask(FIRST, 5, MODEL);
+    request[HEADER_LEN] -= 1;
+    request.truncate(HEADER_LEN + 4 + 3 * (8 + 80));
+    let refused = stage.answer_once(&request, 10.0, &UPDATE, &mut ledger);
+    assert_eq!(refused.err(), Some(Refused::Misuse(Misuse::MaskedBefore)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use secagg::client::{self, Persistent, PersistentError};
+use secagg::client::{self, Ledger, Persistent, PersistentError};
 use secagg::message::{Message, UnmaskRequest};
 use secagg::server::{self, Collecting, Save};
 use secagg::{
@@ -248,6 +248,25 @@ fn a_client_that_is_put_back_says_what_it_said() {
             assert_eq!(replies[0], replies[1]);
         }
     }
+}
+
+/// A process that ends when its vector is kept, and its ledger is not.
+#[test]
+fn a_vector_that_is_repeated_is_in_the_ledger_again() {
+    let mut story = Story::new(ThreatModel::HonestButCurious);
+    let (share_keys, requests) = story.run(open(ThreatModel::HonestButCurious));
+    let (_, vectors) = story.run((share_keys, requests));
+    let shelf = story.clients[&ClientId(1)].shelf.clone();
+    let answer = |ledger: &mut Ledger| {
+        let state = shelf.0.borrow().clone();
+        let mut client = restore(ClientId(1), &state, shelf.clone()).expect("a state");
+        let rng = &mut ChaCha20Rng::seed_from_u64(1);
+        client.answer_once(&vectors[0].message, 10.0, &[0.5, 0.125], ledger, rng)
+    };
+    let [mut lost, mut fresh] = [Ledger::default(), Ledger::default()];
+    let vector = answer(&mut lost).expect("no reason");
+    assert_eq!(answer(&mut fresh), Ok(vector));
+    assert_eq!((fresh.len(), fresh), (1, lost));
 }
 
 /// A late copy of what it answered before the last costs it nothing.

@@ -76,8 +76,8 @@ impl CollectMaskedVectors {
     }
 
     /// Answers as [`answer`](Self::answer) does, if the ledger has no vector for the same application
-    /// bytes, or this very one: of the same session, weight and update. The ledger is to be kept before
-    /// the answer is sent.
+    /// bytes, or this very one: of the same session, weight, update and masks. The ledger is to be kept
+    /// before the answer is sent.
     ///
     /// # Errors
     /// As [`answer`](Self::answer), and [`Misuse::MaskedBefore`]. The ledger is then as it was.
@@ -88,7 +88,9 @@ impl CollectMaskedVectors {
         update: &[F],
         ledger: &mut Ledger,
     ) -> Result<(AfterMasking, Vec<u8>), Refused> {
-        let fingerprint = self.secret.fingerprint(&self.me.session, weight, update);
+        let (_, CollectRequest { boxes }) = CollectRequest::decode(request)?;
+        let sharers = boxes.iter().map(|&(sharer, _)| sharer);
+        let fingerprint = self.secret.fingerprint(&self.me.session, sharers, weight, update);
         let mut entered = ledger.clone();
         entered.enter(&self.me.application, &fingerprint)?;
         let answer = self.answer(request, weight, update)?;

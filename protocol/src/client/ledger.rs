@@ -12,12 +12,16 @@ use sha2::{Digest, Sha256};
 use crate::error::{Malformed, Misuse};
 use crate::wire::{Reader, Writer};
 
-/// Half of a SHA-256: nobody gains anything by a collision, after which the client refuses.
+/// Half of a SHA-256 of the application bytes, and half of a fingerprint under a key that nobody else
+/// has. A collision of the first makes a client refuse, and one of the second cannot be searched for.
 const HALF: usize = 16;
+
+/// Application bytes, and the vector that was masked for them.
+pub(super) type Entry = ([u8; HALF], [u8; HALF]);
 
 /// A client's memory of the application bytes for which it has masked a vector: 32 bytes for each of
 /// them, none of which is secret. It refuses a second vector for the same application bytes, except
-/// that very vector again.
+/// that very vector again: of the same session, weight and update, under the same masks.
 ///
 /// The caller keeps [`to_bytes`](Self::to_bytes) before a vector is sent that was masked with
 /// [`answer_once`](super::CollectMaskedVectors::answer_once), and passes the ledger to the next
@@ -47,9 +51,9 @@ impl Ledger {
 
     /// Admits a second vector for these application bytes; answers whether there was a first.
     ///
-    /// This is safe in two cases: the first vector never left this process, or the update has fresh
-    /// noise, so that two sums tell no more than the noise allows. A round that a trusted server plays
-    /// again ([`Workflow::attempts`](crate::Workflow::attempts)) is a third, as far as its word goes.
+    /// This is safe in three cases: the first vector never left this process; the update has fresh
+    /// noise, so that two sums tell no more than the noise allows; or a trusted server plays a round
+    /// again ([`Workflow::attempts`](crate::Workflow::attempts)), as far as its word goes.
     pub fn forget(&mut self, application: &[u8]) -> bool {
         self.0.remove(&half(&application_hash(application))).is_some()
     }
@@ -86,14 +90,23 @@ impl Ledger {
         application: &[u8; 32],
         fingerprint: &[u8; 32],
     ) -> Result<(), Misuse> {
-        let vector = half(fingerprint);
-        match self.0.insert(half(application), vector) {
-            Some(first) if first != vector => {
-                self.0.insert(half(application), first);
-                Err(Misuse::MaskedBefore)
-            }
-            _ => Ok(()),
+        let (application, vector) = (half(application), half(fingerprint));
+        if self.0.get(&application).is_some_and(|first| *first != vector) {
+            return Err(Misuse::MaskedBefore);
         }
+        self.0.insert(application, vector);
+        Ok(())
+    }
+
+    /// What this ledger has and another one has not, which is one entry older.
+    pub(super) fn since(&self, before: &Self) -> Option<Entry> {
+        let added = self.0.iter().find(|(application, _)| !before.0.contains_key(*application));
+        added.map(|(application, vector)| (*application, *vector))
+    }
+
+    /// Enters again what a process has entered that may have ended before its ledger was kept.
+    pub(super) fn enter_again(&mut self, (application, vector): Entry) {
+        self.0.insert(application, vector);
     }
 }
 

@@ -7,6 +7,7 @@ use secagg_kernels::Real;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::ledger::Entry;
 use super::saved::{read, write};
 use super::{Client, Credentials, Ledger, Setup};
 use crate::error::Refused;
@@ -34,12 +35,17 @@ pub struct Persistent<S> {
     store: S,
 }
 
+/// The next stage, an answer, and what it has put into a ledger.
+type Step = (Client, Vec<u8>, Option<Entry>);
+
 /// The questions so far by their hashes, and what was answered to the last. That is empty where it
 /// is not kept; no message is.
 struct Answered {
     session: SessionId,
     requests: Vec<[u8; 32]>,
     reply: Zeroizing<Vec<u8>>,
+    /// What the last answer has put into a ledger.
+    entry: Option<Entry>,
     is_kept: bool,
 }
 
@@ -94,7 +100,8 @@ impl<S: Store> Persistent<S> {
         let known = credentials.map(|(identity, directory)| Credentials { identity, directory });
         let (client, last) = open(CLIENT, &key, state, |session, from| {
             let (requests, reply) = (Field::read(from)?, Zeroizing::new(from.blob()?.to_vec()));
-            let last = Answered { session, requests, reply, is_kept: true };
+            let entry = Field::read(from)?;
+            let last = Answered { session, requests, reply, entry, is_kept: true };
             Ok((read(session, from, known.as_ref())?, last))
         })?;
         Ok(Self { client, last: Some(last), keeps_vectors: true, key, store })
@@ -120,7 +127,10 @@ impl<S: Store> Persistent<S> {
         update: &[F],
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
-        self.answer_by(request, rng, |client, rng| client.answer(request, weight, update, rng))
+        self.answer_by(request, rng, |client, rng| {
+            let (next, reply) = client.answer(request, weight, update, rng)?;
+            Ok((next, reply, None))
+        })
     }
 
     /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the same
@@ -136,16 +146,23 @@ impl<S: Store> Persistent<S> {
         ledger: &mut Ledger,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
-        self.answer_by(request, rng, |client, rng| {
-            client.answer_once(request, weight, update, ledger, rng)
-        })
+        let before = ledger.clone();
+        let reply = self.answer_by(request, rng, |client, rng| {
+            let (next, reply) = client.answer_once(request, weight, update, ledger, rng)?;
+            let entry = ledger.since(&before);
+            Ok((next, reply, entry))
+        })?;
+        // The process that answered first may have ended before its ledger was kept.
+        let entry = self.last.as_ref().and_then(|last| last.entry);
+        entry.into_iter().for_each(|entry| ledger.enter_again(entry));
+        Ok(reply)
     }
 
     fn answer_by<R: CryptoRng>(
         &mut self,
         request: &[u8],
         rng: &mut R,
-        answer: impl FnOnce(Client, &mut R) -> Result<(Client, Vec<u8>), Refused>,
+        answer: impl FnOnce(Client, &mut R) -> Result<Step, Refused>,
     ) -> Result<Vec<u8>, PersistentError<S::Error>> {
         let hash = Sha256::digest(request).into();
         let repeats = self.last.as_ref().is_some_and(|last| last.repeats(&hash));
@@ -175,14 +192,14 @@ impl<S: Store> Persistent<S> {
     fn go_on(
         &mut self,
         request: [u8; 32],
-        answer: impl FnOnce(Client) -> Result<(Client, Vec<u8>), Refused>,
+        answer: impl FnOnce(Client) -> Result<Step, Refused>,
     ) -> Result<(), Refused> {
         let is_new = self.stage().is_some();
         match answer(mem::replace(&mut self.client, Client::Finished)) {
-            Ok((next, reply)) => {
+            Ok((next, reply, entry)) => {
                 self.client = next;
                 let requests = self.last.take().map_or_else(Vec::new, |last| last.requests);
-                self.last = Some(Answered::new([requests, vec![request]].concat(), reply));
+                self.last = Some(Answered::new([requests, vec![request]].concat(), reply, entry));
                 Ok(())
             }
             Err(refused) => {
@@ -199,6 +216,7 @@ impl<S: Store> Persistent<S> {
         let state = seal(CLIENT, last.session, key, rng, |to| {
             last.requests.write(to);
             to.blob(kept);
+            last.entry.write(to);
             write(client, to);
         });
         store.replace(&state)?;
@@ -209,10 +227,10 @@ impl<S: Store> Persistent<S> {
 
 impl Answered {
     /// The session is that of the reply, which the client itself wrote there.
-    fn new(requests: Vec<[u8; 32]>, reply: Vec<u8>) -> Self {
+    fn new(requests: Vec<[u8; 32]>, reply: Vec<u8>, entry: Option<Entry>) -> Self {
         let mut session = SessionId([0; 16]);
         session.0.copy_from_slice(&reply[HEADER_LEN - 16..HEADER_LEN]);
-        Self { session, requests, reply: Zeroizing::new(reply), is_kept: false }
+        Self { session, requests, reply: Zeroizing::new(reply), entry, is_kept: false }
     }
 
     /// Whether this request is the last one, and its answer is here.

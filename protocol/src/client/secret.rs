@@ -79,11 +79,13 @@ impl ClientSecret {
         Draws { seed: without_traces(expand), drawn: 0 }
     }
 
-    /// HMAC-SHA256 of a session, a weight and an update: equal for equal ones alone, and it tells
-    /// nothing of them. The session is there for clients whose generator repeats itself.
+    /// HMAC-SHA256 of a session, the clients whose masks are added, a weight and an update: equal for
+    /// equal ones alone, and it tells nothing of them. The session is there for clients whose generator
+    /// repeats itself.
     pub(super) fn fingerprint<F: Real>(
         &self,
         session: &Session,
+        sharers: impl ExactSizeIterator<Item = ClientId>,
         weight: f64,
         update: &[F],
     ) -> [u8; KEY_LEN] {
@@ -91,6 +93,8 @@ impl ClientSecret {
         hmac.input_ikm(b"secagg fingerprint");
         hmac.input_ikm(&session.id.0);
         hmac.input_ikm(session.context.as_bytes());
+        hmac.input_ikm(&(sharers.len() as u64).to_le_bytes());
+        sharers.for_each(|sharer| hmac.input_ikm(&sharer.0.to_le_bytes()));
         hmac.input_ikm(&weight.to_le_bytes());
         let mut bytes = Zeroizing::new(Vec::with_capacity(8 * ELEMENTS));
         for elements in update.chunks(ELEMENTS) {
