@@ -123,7 +123,7 @@ impl Case {
     pub fn bytes(&self) -> [f64; 2] {
         let Counts { n, k, lanes, survivors, .. } = Counts::of(self);
         let named = 1.0 + k * (survivors - 1.0) / (n - 1.0);
-        let down = 101.0 + (54.0 + 73.0 * (k + 1.0)) + (22.0 + 88.0 * k) + (26.0 + 8.0 * named);
+        let down = 102.0 + (54.0 + 73.0 * (k + 1.0)) + (22.0 + 88.0 * k) + (26.0 + 8.0 * named);
         let up = 83.0 + (54.0 + 80.0 * k) + (18.0 + 4.0 * lanes) + (22.0 + 33.0 * k);
         [down, up]
     }

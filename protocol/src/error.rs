@@ -132,7 +132,9 @@ pub enum ServerMisbehaved {
     )]
     Downgrade,
     /// There are fewer members than a round could end with, or than the client's policy allows.
-    #[error("{found} members are below {floor}, the quorum or this client's floor")]
+    #[error(
+        "{found} members are below {floor}: the quorum, this client's floor, or what its assumptions expect"
+    )]
     TooFewMembers {
         /// Members on the roster.
         found: usize,

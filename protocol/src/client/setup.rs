@@ -47,7 +47,7 @@ impl Setup {
         self
     }
 
-    /// Sets the floors that the server cannot lower.
+    /// Sets what the client asks of a round, best by [`Policy::assuming`].
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;

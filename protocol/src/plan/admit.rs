@@ -65,7 +65,7 @@ impl Assumptions {
     }
 
     fn admit_threshold(&self, params: &Params, corrupted_neighbours: u32) -> Result<(), Unmet> {
-        let (threshold, degree) = (params.threshold(), params.degree());
+        let (threshold, degree) = (params.threshold(), params.most_neighbours());
         let least = self.least_threshold(degree, corrupted_neighbours);
         if threshold < least {
             return Err(Unmet::Threshold { threshold, degree, corrupted_neighbours, least });

@@ -5,8 +5,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unmet {
-    /// The assumptions themselves are not within their ranges, or are for cohorts of another order.
-    #[error("these are no assumptions about a cohort of {cohort_size} clients")]
+    /// The assumptions themselves are not within their ranges ([`NoPlan`](super::NoPlan) says which),
+    /// or the cohort is larger than 2^24 clients, for which judging would take long.
+    #[error(
+        "the assumptions are out of their ranges, or a cohort of {cohort_size} clients is above the \
+         16,777,216 that are judged"
+    )]
     Assumptions {
         /// The cohort size in the parameters.
         cohort_size: u32,
@@ -35,7 +39,7 @@ pub enum Unmet {
     /// The threshold is too low for the colluding neighbours that a client may have.
     #[error(
         "a threshold of {threshold} shares among {degree} neighbours, of which {corrupted_neighbours} \
-         may collude, is below {least}"
+         may collude, is too low: ask for {least} or more"
     )]
     Threshold {
         /// The threshold in the parameters.
@@ -50,7 +54,8 @@ pub enum Unmet {
     /// The survivors may fall into parts, each of which has a sum of its own.
     #[error(
         "{degree} neighbours and a threshold of {threshold} keep the survivors together but for a \
-         probability of 2^-{kept}, where 2^-{need} is allowed for one ring"
+         probability of 2^-{kept}, where 2^-{need} is allowed for one ring: ask for more neighbours, or \
+         for a plan of these assumptions"
     )]
     Parts {
         /// The degree in the parameters.
@@ -65,7 +70,7 @@ pub enum Unmet {
     /// The quorum is so low that two survivor sets could both reach it.
     #[error(
         "a quorum of {quorum} confirmations, with {corrupted} colluding clients that sign twice, is \
-         below {least}"
+         too low: ask for {least} or more, by more `corrupted_neighbours`"
     )]
     Quorum {
         /// The quorum of the parameters.

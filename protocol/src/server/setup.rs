@@ -96,9 +96,12 @@ impl Setup {
     /// [suspects](Abort::suspects); see [`Workflow::attempts`](crate::Workflow::attempts) for the
     /// security of that.
     #[must_use]
-    pub fn leave_out(mut self, clients: &BTreeSet<ClientId>) -> Self {
-        self.cohort.retain(|client| !clients.contains(client));
-        self
+    pub fn leave_out(self, clients: &BTreeSet<ClientId>) -> Self {
+        let asked = self.cohort.difference(clients).copied().collect();
+        let answered = self.keys.into_iter().filter(|(client, _)| !clients.contains(client));
+        let mut left = Self::new(self.round, asked);
+        answered.for_each(|(client, keys)| left.insert(client, keys));
+        left
     }
 
     /// Neither the client nor its keys were seen before.

@@ -59,9 +59,10 @@ impl<'a> Doubts<'a> {
 
     /// The abort, if some secret was not recovered, of all `owners` whose secrets were to be.
     pub(super) fn abort(&self, owners: &[usize]) -> Option<Abort> {
-        let mut unrecovered = self.unrecovered.keys().copied();
-        let short = unrecovered.clone().find(|&owner| self.lacks(owner));
-        let client = self.members().client(short.or_else(|| unrecovered.next())?);
+        let first = *self.unrecovered.keys().next()?;
+        // Also one that was not tried, since all was hopeless before.
+        let short = owners.iter().copied().find(|&owner| self.lacks(owner));
+        let client = self.members().client(short.unwrap_or(first));
         Some(Abort::FalseShares { client, suspects: self.suspects(owners) })
     }
 

@@ -65,7 +65,7 @@ class Settings:
         opened.
 
         Their `max_weight` is the largest that there is room for. A fraction gives an even number of
-        neighbours, or all: with others, clients with assumptions would refuse some cohorts.
+        neighbours, or all: of an odd number, clients with assumptions count one less or one more.
 
         Raises
         ------
