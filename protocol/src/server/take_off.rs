@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::sync::RwLock;
 
-use secagg_kernels::{MaskPlan, Stripes};
+use secagg_kernels::{KeystreamLimit, MaskPlan, Stripes};
 
 use super::Cohorts;
 use super::concurrent::write;
@@ -60,11 +60,19 @@ struct Done {
 /// Takes off the next masks of owners that enough shares are there for. Any number of threads may
 /// do so at once.
 pub(super) fn take_off(cohorts: &Cohorts, answers: &RwLock<&mut Answers>, sum: &Stripes<'_>) {
+    take_off_by(cohorts, answers, |plan| sum.apply(cohorts.round.backend, plan));
+}
+
+/// The same, where `apply` takes the masks off.
+fn take_off_by(
+    cohorts: &Cohorts,
+    answers: &RwLock<&mut Answers>,
+    apply: impl FnOnce(&MaskPlan) -> Result<(), KeystreamLimit>,
+) {
     let Some(mut batch) = write(answers).next_batch() else { return };
     let mut done = trace::recover(batch.shares.len(), || recover(cohorts, &mut batch));
     // A vector that is longer than its masks is an error at the end.
-    let applied = trace::apply(done.plan.len(), || sum.apply(cohorts.round.backend, &done.plan));
-    if applied.is_err() {
+    if trace::apply(done.plan.len(), || apply(&done.plan)).is_err() {
         done.recovered.clear();
     }
     write(answers).finish(cohorts, batch.shares, done);

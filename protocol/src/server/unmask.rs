@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::RwLock;
 
-use secagg_kernels::{Accumulator, MaskPlan, Real, WeightedMean};
+use secagg_kernels::{Accumulator, KeystreamLimit, MaskPlan, Real, WeightedMean};
 
 use rand_core::CryptoRng;
 
@@ -183,9 +183,17 @@ impl Recovered {
     ///
     /// # Errors
     /// As [`Reading::aggregate`]; [`Abort::Keystream`] for a vector longer than a mask.
-    pub fn aggregate<F: Real>(mut self) -> Result<Aggregate<F>, Abort> {
+    pub fn aggregate<F: Real>(self) -> Result<Aggregate<F>, Abort> {
         let backend = self.reading.round.backend;
-        trace::apply(self.plan.len(), || self.sum.apply(backend, &self.plan))?;
+        self.aggregate_by(|sum, plan| sum.apply(backend, plan))
+    }
+
+    /// The same, where `apply` takes the masks off.
+    fn aggregate_by<F: Real>(
+        mut self,
+        apply: impl FnOnce(&mut Accumulator, &MaskPlan) -> Result<(), KeystreamLimit>,
+    ) -> Result<Aggregate<F>, Abort> {
+        trace::apply(self.plan.len(), || apply(&mut self.sum, &self.plan))?;
         self.reading.aggregate(&self.sum)
     }
 
@@ -248,3 +256,6 @@ pub struct Aggregate<F> {
     /// False shares that were found, and done without. The mean is right all the same.
     pub false_shares: Vec<FalseShare>,
 }
+
+#[cfg(test)]
+mod tests;
