@@ -107,3 +107,6 @@ impl fmt::Debug for Stripes<'_> {
         f.debug_struct("Stripes").field("modulus", modulus).field("lanes", lanes).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
