@@ -197,6 +197,13 @@ fn curious_parameters_are_judged_too() {
         assumptions.admit(&params.expect("valid parameters"))
     };
     assert_eq!(admit(plan.degree(), plan.threshold()), Ok(()));
+    // An active round is judged with the search that active assumptions grant.
+    let searched =
+        Assumptions { search_bits: 0, ..Assumptions::new(1000, ThreatModel::ActiveServer) };
+    let params = searched.plan().expect("a plan").params(1).build().expect("its own");
+    assert_eq!(searched.admit(&params), Ok(()));
+    let unmet = assumptions.admit(&params);
+    assert!(matches!(unmet, Err(Unmet::Threshold { .. })), "{unmet:?}");
     // An odd number may become one more, and connects no less than one fewer.
     assert_eq!(admit(plan.degree() + 1, plan.threshold() + 1), Ok(()));
     assert!(matches!(admit(17, 17), Err(Unmet::Parts { .. })), "{:?}", admit(17, 17));

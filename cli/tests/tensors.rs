@@ -174,7 +174,7 @@ fn zeros_come_back_as_zeros_and_what_is_above_is_not_below() -> Outcome {
     let row: &[f64] = &[[0.0; 500], [1e-6; 500]].concat();
     let clients = Clients::made("safetensors", &tensors, &[row; 5])?;
     let (out, table) = (clients.out("mean.safetensors"), clients.out("weights.csv"));
-    let rows: String = (0..5).map(|n| format!("c{n},{}\n", 100 + n)).collect();
+    let rows = (0..5).map(|n| format!("c{n},{}", 100 + n)).collect::<Vec<_>>().join("\n");
     fs::write(&table, format!("client,weight\n{rows}"))?;
     for levels in ["4194304", "4194303", "auto"] {
         let table = table.display().to_string();

@@ -14,7 +14,9 @@ use crate::{Params, ThreatModel};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// What the client assumes of its cohort: parameters that do not meet it are refused, and in an
-    /// active round a roster of fewer than n - D members; default none.
+    /// active round a roster of fewer than n - D members; default none. Its fractions are of the
+    /// cohort that the server proposes: size and threat model are asked for by the fields below, which
+    /// [`Policy::assuming`] sets too.
     pub assumptions: Option<Assumptions>,
     /// The least cohort size; default 3.
     pub min_cohort_size: u32,

@@ -89,8 +89,9 @@ impl CollectMaskedVectors {
         ledger: &mut Ledger,
     ) -> Result<(AfterMasking, Vec<u8>), Refused> {
         let (_, CollectRequest { boxes }) = CollectRequest::decode(request)?;
-        let sharers = boxes.iter().map(|&(sharer, _)| sharer);
-        let fingerprint = self.secret.fingerprint(&self.me.session, sharers, weight, update);
+        let sharers = boxes.iter().flat_map(|(sharer, _)| sharer.0.to_le_bytes());
+        let masks: Vec<_> = self.roster.hash.as_bytes().iter().copied().chain(sharers).collect();
+        let fingerprint = self.secret.fingerprint(&self.me.session, &masks, weight, update);
         let mut entered = ledger.clone();
         entered.enter(&self.me.application, &fingerprint)?;
         let answer = self.answer(request, weight, update)?;

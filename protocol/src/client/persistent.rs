@@ -153,8 +153,9 @@ impl<S: Store> Persistent<S> {
             Ok((next, reply, entry))
         })?;
         // The process that answered first may have ended before its ledger was kept.
-        let entry = self.last.as_ref().and_then(|last| last.entry);
-        entry.into_iter().for_each(|entry| ledger.enter_again(entry));
+        if let Some(entry) = self.last.as_ref().and_then(|last| last.entry) {
+            ledger.enter_again(entry);
+        }
         Ok(reply)
     }
 

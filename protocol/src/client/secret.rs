@@ -2,7 +2,7 @@
 //! drawn, and everything else is derived from it and from what the request asks for.
 //!
 //! So a client that is put back to an earlier state gives the same answer to the same request, and no
-//! second box under one key. A generator that repeats itself, as after a machine was cloned, is hedged
+//! second box under one key, as long as one roster hash comes with one list. A generator that repeats itself, as after a machine was cloned, is hedged
 //! with the identity, the key of saved states, and the session's name (RFC 8937, section 3, has the
 //! idea).
 
@@ -79,13 +79,13 @@ impl ClientSecret {
         Draws { seed: without_traces(expand), drawn: 0 }
     }
 
-    /// HMAC-SHA256 of a session, the clients whose masks are added, a weight and an update: equal for
+    /// HMAC-SHA256 of a session, of what tells which masks are added, a weight and an update: equal for
     /// equal ones alone, and it tells nothing of them. The session is there for clients whose generator
     /// repeats itself.
     pub(super) fn fingerprint<F: Real>(
         &self,
         session: &Session,
-        sharers: impl ExactSizeIterator<Item = ClientId>,
+        masks: &[u8],
         weight: f64,
         update: &[F],
     ) -> [u8; KEY_LEN] {
@@ -93,8 +93,8 @@ impl ClientSecret {
         hmac.input_ikm(b"secagg fingerprint");
         hmac.input_ikm(&session.id.0);
         hmac.input_ikm(session.context.as_bytes());
-        hmac.input_ikm(&(sharers.len() as u64).to_le_bytes());
-        sharers.for_each(|sharer| hmac.input_ikm(&sharer.0.to_le_bytes()));
+        hmac.input_ikm(&(masks.len() as u64).to_le_bytes());
+        hmac.input_ikm(masks);
         hmac.input_ikm(&weight.to_le_bytes());
         let mut bytes = Zeroizing::new(Vec::with_capacity(8 * ELEMENTS));
         for elements in update.chunks(ELEMENTS) {

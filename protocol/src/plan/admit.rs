@@ -1,7 +1,7 @@
 //! A client's judgement of the parameters that a server proposes: the planner's own inequalities.
 
 use super::hypergeometric::SLACK;
-use super::{Assumptions, Unmet};
+use super::{Assumptions, SEARCH_BITS, Unmet};
 use crate::{Params, ThreatModel};
 
 /// Larger cohorts are refused, since judging them would take a client seconds or more.
@@ -34,7 +34,7 @@ impl Assumptions {
     /// [`Unmet`]: the first inequality that does not hold.
     pub fn admit(&self, params: &Params) -> Result<(), Unmet> {
         let cohort_size = params.cohort_size();
-        let proposed = Self { cohort_size, threat_model: params.threat_model(), ..*self };
+        let proposed = Self { cohort_size, ..self.against(params.threat_model()) };
         if proposed.check().is_err() || cohort_size > MOST_CLIENTS {
             return Err(Unmet::Assumptions { cohort_size });
         }
@@ -44,6 +44,16 @@ impl Assumptions {
             proposed.admit_sparse(params)?;
         }
         proposed.admit_quorum(params)
+    }
+
+    /// The same about the server of a round; if that may be active and these trusted theirs, the search
+    /// that [`Assumptions::new`] grants is granted here too.
+    fn against(&self, threat_model: ThreatModel) -> Self {
+        let trusting = self.threat_model == ThreatModel::HonestButCurious;
+        let searched = trusting && threat_model == ThreatModel::ActiveServer;
+        let search_bits =
+            if searched { self.search_bits.max(SEARCH_BITS) } else { self.search_bits };
+        Self { threat_model, search_bits, ..*self }
     }
 
     /// The fewest members of a roster that were planned for, n - D, in a cohort of this size.
