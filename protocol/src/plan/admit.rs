@@ -53,7 +53,7 @@ impl Assumptions {
         let searched = trusting && threat_model == ThreatModel::ActiveServer;
         let search_bits =
             if searched { self.search_bits.max(SEARCH_BITS) } else { self.search_bits };
-        Self { threat_model, search_bits, ..*self }
+        Self { search_bits, threat_model, ..*self }
     }
 
     /// The fewest members of a roster that were planned for, n - D, in a cohort of this size.
