@@ -3,10 +3,13 @@
 
 use std::ops::RangeInclusive;
 
-use secagg::message::{ConfirmRequest, Confirmation, Message, UnmaskRequest};
+use secagg::message::{
+    AdvertisedKeys, ConfirmRequest, Confirmation, Message, ShareKeysRequest, UnmaskRequest,
+};
 use secagg::server::Collecting;
-use secagg::{ClientId, Outgoing, Refused, ServerMisbehaved, Signature, ThreatModel};
-use secagg_tests::{Cohort, SESSION, Scene, wire};
+use secagg::{ClientId, ContextHash, Outgoing, Refused, ServerMisbehaved, Signature, ThreatModel};
+use secagg_tests::puppet::Terms;
+use secagg_tests::{APPLICATION, Cohort, SESSION, Scene, wire};
 
 /// Whose vector the server is after. Its neighbours are 2 to 5.
 const VICTIM: u64 = 1;
@@ -128,26 +131,26 @@ fn shares(stories: u32, survived: bool) -> usize {
     1 + honest.filter(|&client| unmask(&mut scene, client, survived, &told) == Ok(wanted)).count()
 }
 
-/// Two halves of a sparse cohort are told of their own half alone, in one session. Every neighbourhood is
-/// whole, and every client signs; but nobody is shown that more than half of the cohort signed one set.
+/// Two halves of a sparse cohort are told of their own half alone, in one session: every neighbourhood
+/// would be whole. But neither half has as many members as must confirm.
 #[test]
 fn in_an_active_round_two_rosters_give_no_two_sums() {
     let cohort = Cohort::secagg_plus(40, 8).threshold(6).against(ThreatModel::ActiveServer);
     let mut scene = cohort.scene::<f64>();
+    let context = ContextHash::new(&scene.params, APPLICATION);
+    let terms = Terms { session: SESSION, params: scene.params.clone(), context };
     for half in [1..=20, 21..=40] {
-        let setup = scene.open();
-        let share_keys = pass(&mut scene, half.clone(), setup);
-        let collect = pass(&mut scene, half.clone(), share_keys);
-        let (_, outgoing) = pass(&mut scene, half.clone(), collect);
-        let (_, ConfirmRequest { survivors }) =
-            ConfirmRequest::decode(&outgoing[0].message).expect("honest");
-        let sign = |Outgoing { to, message }| {
-            let answer = scene.ask(to.0, &message).expect("no reason to refuse");
-            (to, Confirmation::decode(&answer).expect("honest").1.signature)
-        };
-        let confirmations = outgoing.into_iter().map(sign).collect();
-        let request = UnmaskRequest { survivors, confirmations }.encode(SESSION);
-        let reason = ServerMisbehaved::TooFewConfirmations { have: 20, need: 28 };
+        let (_, outgoing) = scene.open();
+        let asked = outgoing.into_iter().filter(|sent| half.contains(&sent.to.0));
+        let peers: Vec<_> = asked
+            .map(|Outgoing { to, message }| {
+                let answer = scene.ask(to.0, &message).expect("no reason to refuse");
+                (to, AdvertisedKeys::decode(&answer).expect("honest").1)
+            })
+            .collect();
+        let roster = terms.roster(&peers, scene.directory.as_ref(), &[0; 32]);
+        let request = ShareKeysRequest { roster, peers }.encode(SESSION);
+        let reason = ServerMisbehaved::TooFewMembers { found: 20, floor: 28 };
         assert_eq!(scene.ask(*half.start(), &request), Err(reason.into()));
     }
 }
