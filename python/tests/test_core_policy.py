@@ -99,7 +99,7 @@ def test_parameters_that_do_not_meet_the_assumptions_are_refused_with_the_inequa
     raised = Params.secagg(300, 8, 164, threat_model="active", corrupted_neighbours=27)
     error = of(raised, Policy.assuming(planned))
     assert error.rule == "Assumptions"
-    assert "a threshold of 164 shares among 299 neighbours, of which 30 may collude, is below 165" in str(error)
+    assert "a threshold of 164 shares among 299 neighbours, of which 30 may collude, is too low: ask for 165" in str(error)
 
 
 def test_a_low_quorum_is_refused_with_its_numbers() -> None:
@@ -111,7 +111,7 @@ def test_a_low_quorum_is_refused_with_its_numbers() -> None:
     )
     error = of(params, Policy.assuming(planned))
     assert error.rule == "Assumptions"
-    assert "a quorum of 152 confirmations, with 30 colluding clients that sign twice, is below 166" in str(error)
+    assert "a quorum of 152 confirmations, with 30 colluding clients that sign twice, is too low: ask for 166" in str(error)
 
 
 def test_a_roster_without_those_that_were_to_come_is_refused() -> None:

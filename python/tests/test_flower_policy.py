@@ -92,7 +92,7 @@ def test_a_policy_by_assumptions_refuses_other_rounds_with_the_inequality():
     grid, means = run(fleet(assuming))
     assert means == 0
     reasons = str(grid.last_round.failures)
-    assert "a threshold of 3 shares among 5 neighbours, of which 3 may collude, is below 4" in reasons
+    assert "a threshold of 3 shares among 5 neighbours, of which 3 may collude, is too low: ask for 4" in reasons
     grid, means = run(fleet(assuming, nodes=5))
     assert means == 0 and "a cohort of 5 clients is below" in str(grid.last_round.failures)
 
