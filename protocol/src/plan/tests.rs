@@ -316,3 +316,19 @@ fn the_largest_cohort_does_not_overflow() {
     let impossible = Assumptions { corrupted: 0.999, dropout: 0.9, ..of(u32::MAX) };
     assert!(matches!(impossible.plan(), Err(NoPlan::Threshold { .. })));
 }
+
+/// What docs/protocol.md, section 13, says of rounds that are played again.
+#[test]
+fn fewer_colluders_than_are_borne_could_have_a_client_left_out() {
+    for (n, borne, enough, bits) in [(1000, 19, 12, 12), (10_000, 23, 14, 10)] {
+        let plan = Assumptions::new(n, HonestButCurious).plan().expect("a plan");
+        assert_eq!(plan.corrupted_neighbours(), borne);
+        let (holders, marked) = (plan.degree(), plan.corrupted());
+        assert_eq!((holders - plan.threshold()).div_ceil(2) + 1, enough);
+        let colluders = Hypergeometric { population: n - 1, marked, drawn: holders };
+        let some = f64::from(n) * colluders.at_least(enough);
+        assert!((bits..bits + 1).contains(&(-some.log2() as u32)), "{some}");
+    }
+    let plan = Assumptions::new(1000, HonestButCurious).plan().expect("a plan");
+    assert_eq!((38 - plan.threshold()).div_ceil(2) + 1, 10);
+}
