@@ -160,14 +160,6 @@ impl Cohort {
         self
     }
 
-    /// At this stage a client forgets its random numbers and draws others: until then it says just
-    /// what it says without this, and from then on something else.
-    #[must_use]
-    pub fn reseed(mut self, client: u64, stage: Stage) -> Self {
-        self.script.reseeded.insert((ClientId(client), stage));
-        self
-    }
-
     /// Changes the bytes of a client's answer.
     #[must_use]
     pub fn tamper(

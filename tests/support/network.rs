@@ -127,16 +127,12 @@ impl<F: Real> Network<F> {
     }
 
     fn answer(&mut self, stage: Stage, client: ClientId, request: &[u8]) -> Option<Vec<u8>> {
-        let reseeded = self.script.reseeded.contains(&(client, stage));
         let seat = self.seats.get_mut(&client).expect("the server asks the cohort alone");
         if stage == Stage::Setup
             && !seat.is_new()
             && let Some(next) = self.further.get_mut(&client).and_then(Vec::pop)
         {
             seat.begin(next);
-        }
-        if reseeded {
-            seat.rng = ChaCha20Rng::seed_from_u64(seat.rng.next_u64());
         }
         let refused = match seat.answer(request) {
             Ok(reply) => return Some(reply),

@@ -1,7 +1,7 @@
 //! What goes wrong in a story, and when.
 
 use core::fmt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use secagg::{ClientId, Stage};
 
@@ -25,7 +25,6 @@ pub(crate) enum Way {
 pub(crate) struct Script {
     /// From which stage on a client is silent.
     pub(crate) drops: BTreeMap<ClientId, Stage>,
-    pub(crate) reseeded: BTreeSet<(ClientId, Stage)>,
     /// Seed of a random order of delivery; without it, clients answer by ascending id.
     pub(crate) shuffle: Option<u64>,
     changes: Vec<(ClientId, Stage, Way, Change)>,

@@ -1,5 +1,5 @@
-//! A server that may do anything, with puppets, in one session: it asks clients what it likes, keeps all
-//! that it learns, and reads what that tells.
+//! A server that may do anything, with puppets, in one session: it asks clients what it likes,
+//! keeps all that it learns, and reads what that tells.
 
 mod reading;
 
@@ -195,7 +195,8 @@ impl Heist {
         self.shares.entry((owner, secret)).or_default().insert(holder, share);
     }
 
-    /// A box of one client for another: a puppet makes one, and that of an absent client is rubbish.
+    /// A box of one client for another: a puppet makes one, and that of an absent client is
+    /// rubbish.
     pub fn sealed(&self, owner: ClientId, holder: ClientId) -> Option<Sealed> {
         let seal =
             |puppet: &Puppet| puppet.seal(&self.terms, &self.roster, &(holder, self.keys[&holder]));

@@ -1,5 +1,5 @@
-//! What all that the server was told says of single clients: sections 8 and 13 of the specification,
-//! for any part of the survivors.
+//! What all that the server was told says of single clients: sections 8 and 13 of the
+//! specification, for any part of the survivors.
 
 use secagg::ClientId;
 use secagg::kernels::{Accumulator, Backend, MaskPlan, Seed, Sign, WeightedMean};

@@ -52,8 +52,8 @@ pub struct Puppet {
 }
 
 impl Terms {
-    /// The hash over the members' keys: with the directory's verifying keys against an active server,
-    /// and with the server's fresh bytes where there is no directory.
+    /// The hash over the members' keys: with the directory's verifying keys against an active
+    /// server, and with the server's fresh bytes where there is no directory.
     pub fn roster(
         &self,
         members: &[Peer],

@@ -1,4 +1,5 @@
-//! Section 6 of the specification once more, from the page alone and bit by bit: recovery from shares.
+//! Section 6 of the specification once more, from the page alone and bit by bit: recovery from
+//! shares.
 
 use secagg::ClientId;
 
