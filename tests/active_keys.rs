@@ -257,7 +257,8 @@ fn members_of_another_directory() {
     with_peers(other, ServerMisbehaved::RosterAltered);
 }
 
-/// On a ring of twelve with four neighbours each, whoever is not client 1's neighbour is checked too.
+/// On a ring of twelve with four neighbours each, whoever is not client 1's neighbour is checked
+/// too.
 #[test]
 fn keys_that_a_member_far_away_did_not_sign() {
     let cohort =

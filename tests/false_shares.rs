@@ -193,7 +193,8 @@ fn a_false_commitment_ends_the_round_and_names_its_dealer() {
 }
 
 /// What client 2 seals under the same keys when it is asked something else: its coefficients follow
-/// from the request. Here it is told of one neighbour less, and the other boxes stay in their places.
+/// from the request. Here it is told of one neighbour less, and the other boxes stay in their
+/// places.
 fn other_shares(cohort: Cohort) -> Vec<u8> {
     let fewer = |request: &mut ShareKeysRequest| _ = request.peers.pop();
     let round = cohort.edit(2, fewer).run::<f64>();

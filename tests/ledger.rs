@@ -13,8 +13,8 @@ const SECOND: SessionId = SessionId([2; 16]);
 const MODEL: &[u8] = b"model 7f3a, round 12";
 const UPDATE: [f64; 2] = [0.5, -0.25];
 
-/// Client 1 of a session, when it is to mask, with the request. The same session twice is a client that
-/// was put back to an earlier state.
+/// Client 1 of a session, when it is to mask, with the request. The same session twice is a client
+/// that was put back to an earlier state.
 fn to_mask(
     session: SessionId,
     clients: u32,

@@ -1,5 +1,5 @@
-//! One liar costs itself: whatever one client of twenty does, or any two of fifty, the others' mean comes
-//! out, at the first attempt or at the second, and no honest client is left out.
+//! One liar costs itself: whatever one client of twenty does, or any two of fifty, the others' mean
+//! comes out, at the first attempt or at the second, and no honest client is left out.
 
 use std::collections::BTreeSet;
 
@@ -170,7 +170,8 @@ fn whatever_any_two_of_fifty_do_the_mean_of_the_others_comes_out() {
     }
 }
 
-/// The abort names the liar, and nobody else; how many would have to lie to frame it is in section 13.
+/// The abort names the liar, and nobody else; how many would have to lie to frame it is in section
+/// 13.
 #[test]
 fn whoever_ends_a_round_is_named() {
     for lie in ALL.into_iter().filter(|lie| lie.ends_a_round()) {
@@ -186,8 +187,8 @@ fn whoever_ends_a_round_is_named() {
     }
 }
 
-/// Three of twenty say of everyone that their boxes did not open, and four others are gone: each secret
-/// is one share short, and those who denied the shares are named for it, not the owners.
+/// Three of twenty say of everyone that their boxes did not open, and four others are gone: each
+/// secret is one share short, and those who denied the shares are named for it, not the owners.
 #[test]
 fn those_who_deny_shares_of_everyone_are_named() {
     let lies = [4, 8, 15].map(|liar| (liar, WithholdAll));

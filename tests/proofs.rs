@@ -1,6 +1,7 @@
-//! The last column of the specification's tables of rules: for each rule the tests that prove it. A test that
-//! is renamed or removed shows here, and so does a rule without one. And the column before it in the tables of a
-//! client: for each check the lemmas that need it, as the proof names them.
+//! The last column of the specification's tables of rules: for each rule the tests that prove it. A
+//! test that is renamed or removed shows here, and so does a rule without one. And the column
+//! before it in the tables of a client: for each check the lemmas that need it, as the proof names
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs;

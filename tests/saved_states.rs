@@ -228,8 +228,8 @@ fn a_restored_client_does_not_go_back() {
     drop(share_keys);
 }
 
-/// Whoever puts back an older state gets the old answers, whatever the generator says: the same boxes
-/// and the same vector, and never two under one key.
+/// Whoever puts back an older state gets the old answers, whatever the generator says: the same
+/// boxes and the same vector, and never two under one key.
 #[test]
 fn a_client_that_is_put_back_says_what_it_said() {
     for threat_model in ThreatModel::ALL {

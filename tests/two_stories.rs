@@ -131,8 +131,8 @@ fn shares(stories: u32, survived: bool) -> usize {
     1 + honest.filter(|&client| unmask(&mut scene, client, survived, &told) == Ok(wanted)).count()
 }
 
-/// Two halves of a sparse cohort are told of their own half alone, in one session: every neighbourhood
-/// would be whole. But neither half has as many members as must confirm.
+/// Two halves of a sparse cohort are told of their own half alone, in one session: every
+/// neighbourhood would be whole. But neither half has as many members as must confirm.
 #[test]
 fn in_an_active_round_two_rosters_give_no_two_sums() {
     let cohort = Cohort::secagg_plus(40, 8).threshold(6).against(ThreatModel::ActiveServer);

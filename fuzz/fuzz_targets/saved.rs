@@ -1,6 +1,7 @@
-//! Saved states that are sealed under the right key and say anything: what a server or a client kept in a round, changed
-//! behind its seal, restored, and driven on by a round that is honest otherwise. It is refused, or goes on to a mean or
-//! an abort; and whatever was restored is kept and restored again as what it is.
+//! Saved states that are sealed under the right key and say anything: what a server or a client
+//! kept in a round, changed behind its seal, restored, and driven on by a round that is honest
+//! otherwise. It is refused, or goes on to a mean or an abort; and whatever was restored is kept
+//! and restored again as what it is.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -84,7 +85,8 @@ impl Round {
         Self { world, clients, rng: ChaCha20Rng::seed_from_u64(3) }
     }
 
-    /// Some of those who are asked answer, if they do not refuse, and the server takes what it takes.
+    /// Some of those who are asked answer, if they do not refuse, and the server takes what it
+    /// takes.
     fn answer(&mut self, most: usize) {
         for outgoing in self.world.waiting().into_iter().take(most) {
             let Some((client, _, (weight, update))) = self.clients.get_mut(&outgoing.to) else {

@@ -143,7 +143,7 @@ impl Ending {
         }
     }
 
-    /// Where a client told the truth, those who lied about it.
+    /// The clients that lied about one that told the truth.
     fn framers(&self, client: ClientId, lies: &Lies) -> usize {
         let is_liar = lies.commitments.contains(&client)
             || lies.keys.contains(&client)
@@ -152,7 +152,8 @@ impl Ending {
         if is_liar { usize::MAX } else { about.map(|(holder, _)| holder).count() }
     }
 
-    /// The first owner that is short of shares is named, or else the first whose secret is not recovered.
+    /// The first owner that is short of shares is named, or else the first whose secret is not
+    /// recovered.
     fn check_blame(&self, blamed: ClientId, attendance: &Attendance, lies: &Lies) {
         assert!(self.owners().contains(&blamed));
         let threshold = self.params.threshold() as usize;

@@ -65,7 +65,7 @@ enum Told {
 pub struct Shelf(Rc<RefCell<(Vec<u8>, bool)>>);
 
 impl Shelf {
-    /// What it holds.
+    /// The state that it holds.
     pub fn kept(&self) -> Vec<u8> {
         self.0.borrow().0.clone()
     }

@@ -17,8 +17,8 @@ pub enum Twist {
     Set(u16, u8),
     /// The end is missing.
     Cut(u8),
-    /// An element of the list is left out: a member, a box, a survivor. From 128 on, a bit for each of the first seven members
-    /// says who is left out, and the hash is that of the others.
+    /// An element of the list is left out: a member, a box, a survivor. From 128 on, a bit for each
+    /// of the first seven members says who is left out, and the hash is that of the others.
     Omit(u8),
     /// An element of the list is another one's: its keys, or its box.
     Copy(u8, u8),

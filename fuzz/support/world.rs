@@ -172,7 +172,7 @@ impl World {
     }
 }
 
-/// What the server's states are sealed under.
+/// The key of the server's states.
 pub fn state_key() -> StateKey {
     StateKey::from_bytes([7; 32])
 }

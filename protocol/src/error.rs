@@ -125,7 +125,8 @@ pub enum ServerMisbehaved {
     /// The parameters do not meet what the client assumes of its cohort.
     #[error("the parameters do not meet this client's assumptions: {0}")]
     Assumptions(#[from] Unmet),
-    /// The server is not to be trusted, and the round would trust it: the client was given an identity.
+    /// The server is not to be trusted, and the round would trust it: the client was given an
+    /// identity.
     #[error(
         "the round trusts its server to be curious at most, and this client was given an identity for \
          rounds that do not; if it shall take part in both, say so (`also_curious`)"
@@ -311,8 +312,8 @@ pub enum Misuse {
          or the update has fresh noise, let the ledger forget it"
     )]
     MaskedBefore,
-    /// A round against an active server may be played once: clients have no evidence of who lied, and
-    /// a second sum without one client would give away its update if the first could be opened.
+    /// A round against an active server may be played once: clients have no evidence of who lied,
+    /// and a second sum without one client would give away its update if the first could be opened.
     #[error("rounds against an active server are played once: set attempts to 1")]
     ActiveAttempts,
     /// A client that has finished its round was asked to go on.
@@ -415,8 +416,8 @@ pub enum Abort {
 }
 
 impl Abort {
-    /// The clients that lied, as far as can be told: without them the round may be played again. Each
-    /// name is sure only as long as fewer clients lie than its [`Suspect::framers`].
+    /// The clients that lied, as far as can be told: without them the round may be played again.
+    /// Each name is sure only as long as fewer clients lie than its [`Suspect::framers`].
     pub fn suspects(&self) -> &[Suspect] {
         match self {
             Self::FalseShares { suspects, .. } => suspects,

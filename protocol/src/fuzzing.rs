@@ -49,7 +49,7 @@ pub fn errors(holders: &[ClientId], threshold: usize, shares: &[Bytes]) -> Vec<V
     shamir::errors(&LagrangeBasis::new(holders), threshold, &held.iter().collect::<Vec<_>>())
 }
 
-/// What a saved state holds, behind its seal.
+/// The contents of a saved state, behind its seal.
 ///
 /// # Panics
 /// If it was not sealed under this key.

@@ -4,18 +4,19 @@ use crate::error::ServerMisbehaved;
 use crate::plan::{Assumptions, NoPlan};
 use crate::{Params, ThreatModel};
 
-/// What a client asks of the parameters, and floors that the server cannot lower. Parameters are refused
-/// before the client has sent anything; members, neighbours and survivors below a floor before it
-/// reveals anything.
+/// Demands of a client on the parameters, and floors that the server cannot lower. Parameters are
+/// refused before the client has sent anything; members, neighbours and survivors below a floor
+/// before it reveals anything.
 ///
 /// [`Policy::assuming`] makes the policy of a client that knows what to expect of its cohort. The
 /// server chooses the degree, so floors on single numbers say little by themselves; they are for
 /// experts, on top. Their defaults are the least that the protocol itself can work with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// What the client assumes of its cohort: parameters that do not meet it are refused, and in an
+    /// Assumptions about the cohort: parameters that do not meet it are refused, and in an
     /// active round a roster of fewer than n - D members; default none. Its fractions are of the
-    /// cohort that the server proposes: size and threat model are asked for by the fields below, which
+    /// cohort that the server proposes: size and threat model are asked for by the fields below,
+    /// which
     /// [`Policy::assuming`] sets too.
     pub assumptions: Option<Assumptions>,
     /// The least cohort size; default 3.
@@ -26,10 +27,10 @@ pub struct Policy {
     /// shared their keys; default 2.
     pub min_neighbours: u32,
     /// The least number of survivors, this client and colluders included; default 3. For m honest
-    /// others it is m + A + 1, where A clients collude. Against an active server it is a floor for the
-    /// members too, beside the quorum, since a server could pretend that honest clients dropped, until
-    /// colluders surround this one. Against a curious server a client sees its neighbours alone, and
-    /// refuses a floor above their number.
+    /// others it is m + A + 1, where A clients collude. Against an active server it is a floor for
+    /// the members too, beside the quorum, since a server could pretend that honest clients
+    /// dropped, until colluders surround this one. Against a curious server a client sees its
+    /// neighbours alone, and refuses a floor above their number.
     pub min_survivors: u32,
     /// The weakest threat model; default [`ThreatModel::HonestButCurious`], which accepts both.
     pub threat_model: ThreatModel,
@@ -129,8 +130,8 @@ impl Policy {
         Ok(())
     }
 
-    /// Of an active round: it cannot end with fewer members than the quorum, and assumptions are about
-    /// rosters with all members but those that were expected to drop out.
+    /// Of an active round: it cannot end with fewer members than the quorum, and assumptions are
+    /// about rosters with all members but those that were expected to drop out.
     pub(crate) fn check_members(
         &self,
         params: &Params,

@@ -17,8 +17,8 @@ use crate::session::Session;
 pub struct RosterHash([u8; 32]);
 
 impl RosterHash {
-    /// Hashes the members' keys against a curious server; ids must ascend. `fresh` are bytes that the
-    /// server has drawn after the last key came, so that no client chooses the ring.
+    /// Hashes the members' keys against a curious server; ids must ascend. `fresh` are bytes that
+    /// the server has drawn after the last key came, so that no client chooses the ring.
     pub(crate) fn curious<'a>(
         session: &Session,
         fresh: &[u8; KEY_LEN],
@@ -29,8 +29,9 @@ impl RosterHash {
         Self(all.finalize().into())
     }
 
-    /// Hashes the members' keys against an active server, with their verifying keys, so that clients
-    /// with different directories have different rosters; ids must ascend, and be in the directory.
+    /// Hashes the members' keys against an active server, with their verifying keys, so that
+    /// clients with different directories have different rosters; ids must ascend, and be in the
+    /// directory.
     pub(crate) fn active<'a>(
         session: &Session,
         directory: &Directory,

@@ -35,7 +35,7 @@ pub struct Workflow<'a, D, R> {
     report: Report,
 }
 
-/// What all attempts at a round have in common.
+/// Terms that all attempts at a round have in common.
 struct Terms<'t> {
     params: Params,
     cohort: &'t [ClientId],
@@ -96,11 +96,12 @@ impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
     ///
     /// # Security
     /// A sum with a client and one without it give that client's update away. So attempts are only
-    /// for rounds against a curious server, whose word is enough for its clients: it opens the first
-    /// sum no more, as long as at most half of a client's shares to spare, ⌊(r - t)/2⌋, are in the hands of
-    /// colluders, and each drop-out takes one from r. That is less than a plan bears: its security is not
-    /// kept (`docs/protocol.md`, section 13, has numbers). More of them, who lie about an honest client's shares, get it left out; and the server
-    /// that knows the true shares can then open both sums. Rounds against an active server are refused
+    /// for rounds against a curious server, whose word is enough for its clients: it opens the
+    /// first sum no more, as long as at most half of a client's shares to spare, ⌊(r - t)/2⌋, are
+    /// in the hands of colluders, and each drop-out takes one from r. That is less than a plan
+    /// bears: its security is not kept (`docs/protocol.md`, section 13, has numbers). More of them,
+    /// who lie about an honest client's shares, get it left out; and the server that knows the true
+    /// shares can then open both sums. Rounds against an active server are refused
     /// ([`Misuse::ActiveAttempts`]), since clients have no evidence of who lied.
     #[must_use]
     pub fn attempts(mut self, attempts: NonZeroU32) -> Self {
@@ -113,8 +114,8 @@ impl<'a, D: Driver, R: CryptoRng> Workflow<'a, D, R> {
         &self.report
     }
 
-    /// Runs a whole round, up to [`attempts`](Self::attempts) times. The session id must be fresh and
-    /// random; `application` is what clients must agree on (see
+    /// Runs a whole round, up to [`attempts`](Self::attempts) times. The session id must be fresh
+    /// and random; `application` is what clients must agree on (see
     /// [`crate::client::Setup::application`]).
     ///
     /// # Errors

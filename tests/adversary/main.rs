@@ -1,7 +1,7 @@
-//! An active server with puppets, which tries the attacks that a review of the protocol found: each is
-//! carried out by a program that reads a client's update, if no check keeps it from that. Where a policy
-//! is the check, a client with a weaker one is read in the same story; where a check is for all clients,
-//! a comment says what the story did when the check was taken out by hand.
+//! An active server with puppets, which tries the attacks that a review of the protocol found: each
+//! is carried out by a program that reads a client's update, if no check keeps it from that. Where
+//! a policy is the check, a client with a weaker one is read in the same story; where a check is
+//! for all clients, a comment says what the story did when the check was taken out by hand.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,8 @@ fn everyone() -> Clients {
     ids(1..=CLIENTS)
 }
 
-/// What is true of the cohort, with two bits of security and no search: bad rings are found in a moment.
+/// What is true of the cohort, with two bits of security and no search: bad rings are found in a
+/// moment.
 fn loose() -> Assumptions {
     let active = Assumptions::new(CLIENTS as u32, ThreatModel::ActiveServer);
     let few = Assumptions { security_bits: 2, search_bits: 0, correctness_bits: 2, ..active };

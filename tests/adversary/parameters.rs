@@ -9,9 +9,9 @@ use super::{
 };
 use super::{loose, plan};
 
-/// The complete graph under the plan's number of colluders: a quorum of little more than half, which
-/// ten puppets bring about twice. Half of the honest clients are told that all survived, the others
-/// that client 1 did not.
+/// The complete graph under the plan's number of colluders: a quorum of little more than half,
+/// which ten puppets bring about twice. Half of the honest clients are told that all survived, the
+/// others that client 1 did not.
 fn raised_degree(policy: secagg::Policy) -> Result<Heist, Refused> {
     let (degree, colluders) = (CLIENTS as u32 - 1, plan().corrupted_neighbours());
     let mut heist = heist(degree, u32::midpoint(degree, colluders) + 1, colluders, policy);
@@ -39,8 +39,8 @@ fn a_raised_degree() {
     assert_unmet(raised_degree(assuming(loose())));
 }
 
-/// A round that trusts the server, proposed to a client with an identity. Neighbours that nobody has
-/// heard of hold all shares.
+/// A round that trusts the server, proposed to a client with an identity. Neighbours that nobody
+/// has heard of hold all shares.
 fn downgrade(setup: impl Fn(client::Setup) -> client::Setup) -> Result<Heist, Refused> {
     let scene = Cohort::secagg_plus(CLIENTS, 20).threshold(12).scene();
     let mut heist = Heist::new(scene, PUPPETS.chain(2..=11), APPLICATION);

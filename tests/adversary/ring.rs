@@ -47,8 +47,9 @@ fn alone(heist: &Heist) -> Option<ClientId> {
     heist.graph.iter().find(fits).map(|(client, _)| *client)
 }
 
-/// The client is given the boxes of its puppets, and of as many others as it takes, who are then said to have
-/// vanished. Its other neighbours, whose boxes it did not get, hold the shares of its seed.
+/// The client is given the boxes of its puppets, and of as many others as it takes, who are then
+/// said to have vanished. Its other neighbours, whose boxes it did not get, hold the shares of its
+/// seed.
 fn withheld_boxes(policy: Policy, lever: Lever) -> Result<(Heist, u64), Refused> {
     let mut heist = planned(policy);
     let (all, mut told) = (everyone(), heist.honest());
@@ -84,8 +85,8 @@ fn boxes_withheld_from_one_client() {
     assert_unmet(withheld_boxes(assuming(strict()), Lever::Puppet));
 }
 
-/// Client 90 has vanished, and its keys are tried in place of a puppet's. Seen to read the update where
-/// `ShareKeys::check_signatures` was taken out.
+/// Client 90 has vanished, and its keys are tried in place of a puppet's. Seen to read the update
+/// where `ShareKeys::check_signatures` was taken out.
 #[test]
 fn keys_of_an_absent_client_that_is_no_neighbour() {
     let reason = ServerMisbehaved::BadSignature(ClientId(90));
@@ -94,8 +95,8 @@ fn keys_of_an_absent_client_that_is_no_neighbour() {
     assert_refused(outcome, reason);
 }
 
-/// Two windows of k/2 places, each with t - k/2 puppets, and what lies between: the honest clients in
-/// the windows, and those on one side of them.
+/// Two windows of k/2 places, each with t - k/2 puppets, and what lies between: the honest clients
+/// in the windows, and those on one side of them.
 fn parted(heist: &Heist) -> Option<[Clients; 2]> {
     let (params, places) = (&heist.terms.params, heist.places());
     let (len, half) = (places.len(), params.degree() as usize / 2);
@@ -116,8 +117,8 @@ fn parted(heist: &Heist) -> Option<[Clients; 2]> {
     Some([honest(windows), honest(arc(one + half, other))])
 }
 
-/// The honest clients in two windows vanish once they have advertised their keys. All others sign, and are on two
-/// sides that only puppets connect.
+/// The honest clients in two windows vanish once they have advertised their keys. All others sign,
+/// and are on two sides that only puppets connect.
 fn part_of_the_ring(policy: Policy) -> Result<(Heist, Clients), Refused> {
     let mut heist = planned(policy);
     let (all, honest) = (everyone(), heist.honest());
@@ -145,8 +146,9 @@ fn a_part_of_the_ring_split_off() {
     assert_eq!(plan().corrupted(), 10);
 }
 
-/// In a curious round of 40 clients, six neighbours each, the last of eight puppets to advertise tries keys
-/// until four of them are around client 1, on the ring that would follow from the bytes it foresees.
+/// In a curious round of 40 clients, six neighbours each, the last of eight puppets to advertise
+/// tries keys until four of them are around client 1, on the ring that would follow from the bytes
+/// it foresees.
 fn last_to_advertise(foreseen: &Bytes) -> Heist {
     let scene = Cohort::secagg_plus(40, 6).threshold(4).scene();
     let (mut setup, outgoing) = scene.open();
@@ -175,8 +177,8 @@ fn last_to_advertise(foreseen: &Bytes) -> Heist {
     heist
 }
 
-/// With the server's bytes known in advance, which come from its generator, a puppet has the ring that it wants; without
-/// them it has one by chance.
+/// With the server's bytes known in advance, which come from its generator, a puppet has the ring
+/// that it wants; without them it has one by chance.
 #[test]
 fn the_last_to_advertise_chooses_no_ring() {
     let mut fresh = [0; 32];

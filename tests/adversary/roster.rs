@@ -9,8 +9,9 @@ use secagg_tests::{APPLICATION, Cohort, Heist, SESSION, identity, wire};
 
 use super::{PUPPETS, assert_refused, assuming, floors, ids, loose, planned};
 
-/// Client 1, all puppets, and two honest clients that are not told, with boxes that do not open: enough for the
-/// policy's neighbours. Puppets hold both secrets, so that the masks against these two are known as well.
+/// Client 1, all puppets, and two honest clients that are not told, with boxes that do not open:
+/// enough for the policy's neighbours. Puppets hold both secrets, so that the masks against these
+/// two are known as well.
 fn roster_of_puppets(policy: Policy) -> Result<Heist, Refused> {
     let mut heist = planned(policy);
     let members = ids(PUPPETS.chain([1, 2, 3]));
@@ -42,7 +43,8 @@ fn seven() -> Heist {
     Heist::new(cohort.scene(), [], APPLICATION)
 }
 
-/// The identity that the false directory has for everyone but client 1, whose secret the server has.
+/// The identity that the false directory has for everyone but client 1, whose secret the server
+/// has.
 fn false_identity(client: ClientId) -> Identity {
     identity(if client == ClientId(1) { client } else { ClientId(1000 + client.0) })
 }
@@ -83,8 +85,8 @@ fn two_directories(
     Ok(())
 }
 
-/// Seen to have client 1's share of client 7's mask key, though nobody else signed that it dropped, where
-/// `RosterHash::active` and the hash of these stories left the verifying keys out.
+/// Seen to have client 1's share of client 7's mask key, though nobody else signed that it dropped,
+/// where `RosterHash::active` and the hash of these stories left the verifying keys out.
 #[test]
 fn two_directories_share_no_roster() {
     let of_the_others = two_directories(|heist, _| heist.roster);
@@ -95,7 +97,8 @@ fn two_directories_share_no_roster() {
     assert_refused(two_directories(of_its_own), reason);
 }
 
-/// One of two rounds of eight clients under one session id, of which each wants to be among seven survivors.
+/// One of two rounds of eight clients under one session id, of which each wants to be among seven
+/// survivors.
 fn round(number: u64, application: &[u8]) -> Heist {
     let policy = Policy { min_survivors: 7, ..Policy::default() };
     let cohort = Cohort::secagg(8).threshold(5).against(ThreatModel::ActiveServer).seed(number);
@@ -105,8 +108,8 @@ fn round(number: u64, application: &[u8]) -> Heist {
     Heist::new(cohort.scene(), [], application)
 }
 
-/// In the first round client 8 vanishes before it masks, and all is well. In the second it is not there, but its keys
-/// of the first are, as if it had advertised them; and client 7 vanishes.
+/// In the first round client 8 vanishes before it masks, and all is well. In the second it is not
+/// there, but its keys of the first are, as if it had advertised them; and client 7 vanishes.
 fn replayed_keys(applications: [&[u8]; 2]) -> Result<Heist, Refused> {
     let (all, seven, six) = (ids(1..=8), ids(1..=7), ids(1..=6));
     let [mut first, mut second] =

@@ -1,5 +1,6 @@
-//! A client that answers twice: from a state that was put back, or in two sessions. The protocol itself promises
-//! nothing here (docs/security.md, lemma 1 without A10, and section 10); a ledger does.
+//! A client that answers twice: from a state that was put back, or in two sessions. The protocol
+//! itself promises nothing here (docs/security.md, lemma 1 without A10, and section 10); a ledger
+//! does.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -53,8 +54,9 @@ fn lanes(message: &[u8], scene: &Scene<f64>) -> Vec<u32> {
     lanes
 }
 
-/// The same request gives the same boxes, and with the same update the same vector. Two updates are under the same
-/// masks, and their difference is in clear, unless a ledger was kept elsewhere: `tests/ledger.rs`.
+/// The same request gives the same boxes, and with the same update the same vector. Two updates are
+/// under the same masks, and their difference is in clear, unless a ledger was kept elsewhere:
+/// `tests/ledger.rs`.
 #[test]
 fn a_state_that_goes_back_repeats_itself_and_tells_of_another_update() {
     let mut scene = Cohort::secagg(5).threshold(3).scene::<f64>();
@@ -147,8 +149,8 @@ fn rng_of(client: ClientId) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(client.0)
 }
 
-/// Client 5 took part in a session that is said to have failed, and is left out of the next one. The
-/// others' updates are the same.
+/// Client 5 took part in a session that is said to have failed, and is left out of the next one.
+/// The others' updates are the same.
 fn one_client_fewer(ledgers: Option<BTreeMap<ClientId, Ledger>>) -> Result<Vec<f64>, Refused> {
     let mut party = Party { clients: BTreeMap::new(), ledgers };
     let (all, others) = (party.session(1, 5)?, party.session(2, 4)?);

@@ -1,4 +1,5 @@
-//! The model of what a server may choose, searched whole by Spin, with each check of a client taken out in turn.
+//! The model of what a server may choose, searched whole by Spin, with each check of a client taken
+//! out in turn.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +10,12 @@ use crate::{Failure, Outcome};
 
 const MODEL: &str = "assurance/model/secagg.pml";
 
-/// A search: the switches of the model, and the lemma of `docs/security.md` that falls with them, if one does; 1
-/// and 2 stand for other claims.
+/// A search: the switches of the model, and the lemma of `docs/security.md` that falls with them,
+/// if one does; 1 and 2 stand for other claims.
 type Search = (&'static [&'static str], Option<u32>);
 
-/// With all checks nothing is found, though sums come out (1); each check that is taken out lets an attack in.
+/// With all checks nothing is found, though sums come out (1); each check that is taken out lets an
+/// attack in.
 const SEARCHES: [Search; 21] = [
     (&[], Some(1)),
     (&["-DFLOOR=6"], Some(1)),

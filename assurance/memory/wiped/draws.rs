@@ -1,4 +1,4 @@
-//! What a client derives in place of drawing: section 4 of the specification, from outside.
+//! Derivation of a client's secrets, computed again from section 4 of the specification.
 
 use hkdf::Hkdf;
 use secagg::message::ShareKeysRequest;
@@ -7,14 +7,14 @@ use secagg_assurance::play::{APPLICATION, Play, SESSION};
 use secagg_kernels::{Backend, Prg, Seed};
 use sha2::{Digest, Sha256};
 
-/// What one client is asked, as far as it derives from it.
+/// The parts of one client's requests that its secrets are derived from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) setup: Vec<u8>,
     pub(crate) share_keys: Option<ShareKeysRequest>,
 }
 
-/// What one client derives.
+/// The derived secrets of one client.
 pub(crate) struct Derived {
     pub(crate) secret: [u8; 32],
     /// Of each stage.

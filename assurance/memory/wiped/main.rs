@@ -44,8 +44,8 @@ fn left_by(secrets: &[Secret], work: impl FnOnce()) -> Vec<String> {
     allocator::finds().into_iter().map(found).collect()
 }
 
-/// The secrets are computed on another thread: copies that this leaves on the stack would come to the
-/// heap in the unused bytes of what the round keeps.
+/// The secrets are computed on another thread: copies that this leaves on the stack would come to
+/// the heap in the unused bytes of what the round keeps.
 fn assert_wiped(play: &Play, end: impl FnOnce(Result<Recovered, Abort>)) {
     let _alone = ALONE.lock();
     let elsewhere = thread::scope(|scope| scope.spawn(|| secrets::of(play)).join());

@@ -39,7 +39,7 @@ fn secret(name: impl Into<String>, bytes: &[u8]) -> Secret {
     Secret { name: name.into(), bytes: bytes.to_vec() }
 }
 
-/// What clients draw and derive, and the lanes that their last draw rounds.
+/// Bytes that clients draw and derive, and the lanes that their last draw rounds.
 fn drawn(play: &Play, seen: &Recorder) -> Vec<Secret> {
     let mut secrets = Vec::new();
     for (&client, Derived { secret: own, seeds, draws }) in &seen.derived {

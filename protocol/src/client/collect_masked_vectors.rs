@@ -75,9 +75,9 @@ impl CollectMaskedVectors {
         Ok((AfterMasking::new(self.me, holdings, self.roster), reply))
     }
 
-    /// Answers as [`answer`](Self::answer) does, if the ledger has no vector for the same application
-    /// bytes, or this very one: of the same session, weight, update and masks. The ledger is to be kept
-    /// before the answer is sent.
+    /// Answers as [`answer`](Self::answer) does, if the ledger has no vector for the same
+    /// application bytes, or this very one: of the same session, weight, update and masks. The
+    /// ledger is to be kept before the answer is sent.
     ///
     /// # Errors
     /// As [`answer`](Self::answer), and [`Misuse::MaskedBefore`]. The ledger is then as it was.
@@ -173,8 +173,8 @@ impl CollectMaskedVectors {
         Ok(message)
     }
 
-    /// Whatever the request: an update is rounded in one way in a session, so that two vectors under
-    /// the same masks, from a client that was put back, are the same vector.
+    /// The seed of the rounding, whatever the request. An update is rounded in one way in a session,
+    /// so that two vectors under the same masks, from a client that was put back, are the same.
     fn rounding_seed(&self) -> Seed {
         let Me { session, id, .. } = &self.me;
         self.secret.draws(session, *id, Stage::CollectMaskedVectors, &[]).seed()

@@ -1,4 +1,4 @@
-//! What a client has masked a vector for, over all sessions.
+//! Ledger of a client: the application bytes that it has masked a vector for, over all sessions.
 //!
 //! A sum over one client fewer tells that client's update. The protocol opens one sum in a session,
 //! and nothing in it ties sessions together: a server can open a second one for the same model, say
@@ -12,16 +12,17 @@ use sha2::{Digest, Sha256};
 use crate::error::{Malformed, Misuse};
 use crate::wire::{Reader, Writer};
 
-/// Half of a SHA-256 of the application bytes, and half of a fingerprint under a key that nobody else
-/// has. A collision of the first makes a client refuse, and one of the second cannot be searched for.
+/// Half of a SHA-256 of the application bytes, and half of a fingerprint under a key that nobody
+/// else has. A collision of the first makes a client refuse, and one of the second cannot be
+/// searched for.
 const HALF: usize = 16;
 
 /// Application bytes, and the vector that was masked for them.
 pub(super) type Entry = ([u8; HALF], [u8; HALF]);
 
-/// A client's memory of the application bytes for which it has masked a vector: 32 bytes for each of
-/// them, none of which is secret. It refuses a second vector for the same application bytes, except
-/// that very vector again: of the same session, weight and update, under the same masks.
+/// A client's memory of the application bytes for which it has masked a vector: 32 bytes for each
+/// of them, none of which is secret. It refuses a second vector for the same application bytes,
+/// except that very vector again: of the same session, weight and update, under the same masks.
 ///
 /// The caller keeps [`to_bytes`](Self::to_bytes) before a vector is sent that was masked with
 /// [`answer_once`](super::CollectMaskedVectors::answer_once), and passes the ledger to the next
@@ -52,8 +53,8 @@ impl Ledger {
     /// Admits a second vector for these application bytes; answers whether there was a first.
     ///
     /// This is safe in three cases: the first vector never left this process; the update has fresh
-    /// noise, so that two sums tell no more than the noise allows; or a trusted server plays a round
-    /// again ([`Workflow::attempts`](crate::Workflow::attempts)), as far as its word goes.
+    /// noise, so that two sums tell no more than the noise allows; or a trusted server plays a
+    /// round again ([`Workflow::attempts`](crate::Workflow::attempts)), as far as its word goes.
     pub fn forget(&mut self, application: &[u8]) -> bool {
         self.0.remove(&half(&application_hash(application))).is_some()
     }
@@ -98,7 +99,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// What this ledger has and another one has not, which is one entry older.
+    /// The entry that this ledger has and an older one lacks.
     pub(super) fn since(&self, before: &Self) -> Option<Entry> {
         let added = self.0.iter().find(|(application, _)| !before.0.contains_key(*application));
         added.map(|(application, vector)| (*application, *vector))
@@ -110,7 +111,7 @@ impl Ledger {
     }
 }
 
-/// What a ledger knows application bytes by.
+/// The hash of application bytes in a ledger.
 pub(super) fn application_hash(application: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(b"secagg ledger").chain_update(application).finalize().into()
 }

@@ -68,8 +68,9 @@ impl Client {
         }
     }
 
-    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the same
-    /// application bytes. Keep the ledger before the answer to [`CollectMaskedVectors`] is sent.
+    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the
+    /// same application bytes. Keep the ledger before the answer to [`CollectMaskedVectors`] is
+    /// sent.
     ///
     /// # Errors
     /// As [`answer`](Self::answer), and [`Misuse::MaskedBefore`].
@@ -89,8 +90,9 @@ impl Client {
         }
     }
 
-    /// Answers one message. `weight` and `update` are used in one stage, collect masked vectors, and
-    /// `rng` in the setup; to hold an update no longer than it takes, match on the variants instead.
+    /// Answers one message. `weight` and `update` are used in one stage, collect masked vectors,
+    /// and `rng` in the setup; to hold an update no longer than it takes, match on the variants
+    /// instead.
     ///
     /// # Errors
     /// [`Refused`], as the stage's own `answer` has it; [`Misuse::Finished`] after the last one.
@@ -151,7 +153,7 @@ struct Me {
     id: ClientId,
     policy: Policy,
     session: Session,
-    /// What a [`Ledger`] knows the application bytes by.
+    /// Hash of the application bytes, for a [`Ledger`].
     application: [u8; 32],
     /// Only against an active server, and only until the survivors are to be confirmed.
     credentials: Option<Credentials>,

@@ -44,7 +44,7 @@ struct Answered {
     session: SessionId,
     requests: Vec<[u8; 32]>,
     reply: Zeroizing<Vec<u8>>,
-    /// What the last answer has put into a ledger.
+    /// The ledger entry of the last answer.
     entry: Option<Entry>,
     is_kept: bool,
 }
@@ -133,8 +133,8 @@ impl<S: Store> Persistent<S> {
         })
     }
 
-    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the same
-    /// application bytes. Keep the ledger before the answer is sent.
+    /// Answers one message as [`answer`](Self::answer) does, and masks no second vector for the
+    /// same application bytes. Keep the ledger before the answer is sent.
     ///
     /// # Errors
     /// As [`answer`](Self::answer); [`crate::Misuse::MaskedBefore`] is a refusal too.

@@ -1,10 +1,10 @@
-//! What a client's random bytes come from (`docs/protocol.md`, section 4): one secret for a session is
-//! drawn, and everything else is derived from it and from what the request asks for.
+//! Source of a client's random bytes (`docs/protocol.md`, section 4): one secret for a session is
+//! drawn, and everything else is derived from it and from the request.
 //!
-//! So a client that is put back to an earlier state gives the same answer to the same request, and no
-//! second box under one key, as long as one roster hash comes with one list. A generator that repeats itself, as after a machine was cloned, is hedged
-//! with the identity, the key of saved states, and the session's name (RFC 8937, section 3, has the
-//! idea).
+//! So a client that is put back to an earlier state gives the same answer to the same request, and
+//! no second box under one key, as long as one roster hash comes with one list. A generator that
+//! repeats itself, as after a machine was cloned, is hedged with the identity, the key of saved
+//! states, and the session's name (RFC 8937, section 3, has the idea).
 
 use core::convert::Infallible;
 use core::fmt;
@@ -20,8 +20,8 @@ use crate::sealed::without_traces;
 use crate::session::Session;
 use crate::{ClientId, PROTOCOL_VERSION, Stage};
 
-/// The secret of one client in one session, from the setup until its vector is masked. It stays where
-/// it is, and is wiped when dropped.
+/// The secret of one client in one session, from the setup until its vector is masked. It stays
+/// where it is, and is wiped when dropped.
 pub(super) struct ClientSecret(Box<Seed>);
 
 impl fmt::Debug for ClientSecret {
@@ -49,8 +49,7 @@ impl ClientSecret {
         self.0.as_bytes()
     }
 
-    /// What the client draws from in a stage, where `asked` tells requests apart that have answers of
-    /// their own.
+    /// The random bytes of one stage. `asked` tells requests apart that have answers of their own.
     pub(super) fn draws(
         &self,
         session: &Session,
@@ -79,9 +78,9 @@ impl ClientSecret {
         Draws { seed: without_traces(expand), drawn: 0 }
     }
 
-    /// HMAC-SHA256 of a session, of what tells which masks are added, a weight and an update: equal for
-    /// equal ones alone, and it tells nothing of them. The session is there for clients whose generator
-    /// repeats itself.
+    /// HMAC-SHA256 of a session, of what tells which masks are added, a weight and an update: equal
+    /// for equal ones alone, and it tells nothing of them. The session is there for clients whose
+    /// generator repeats itself.
     pub(super) fn fingerprint<F: Real>(
         &self,
         session: &Session,

@@ -22,7 +22,7 @@ pub struct Setup {
     backend: Backend,
     credentials: Option<Credentials>,
     also_curious: bool,
-    /// What the client's draw is hedged with, beside its identity.
+    /// Key of saved states, which hedges the draw beside the identity.
     state_key: Option<StateKey>,
 }
 
@@ -57,8 +57,8 @@ impl Setup {
     /// Sets who this client is, and who the others are; rounds against an active server need it. The
     /// directory must come from the application, not from the server that it is to guard against.
     ///
-    /// A client with an identity refuses rounds against a curious server, which a server could propose
-    /// to be trusted after all; [`also_curious`](Self::also_curious) admits them.
+    /// A client with an identity refuses rounds against a curious server, which a server could
+    /// propose to be trusted after all; [`also_curious`](Self::also_curious) admits them.
     ///
     /// ```
     #[doc = include_str!("../../examples/active_round.rs")]
@@ -83,9 +83,9 @@ impl Setup {
         self
     }
 
-    /// Answers a [`SetupRequest`] with fresh [`AdvertisedKeys`]. It draws 32 bytes from `rng`, which
-    /// are all that this client draws: whatever else is random is derived from them, from its identity
-    /// if it has one, and from the request at hand.
+    /// Answers a [`SetupRequest`] with fresh [`AdvertisedKeys`]. It draws 32 bytes from `rng`,
+    /// which are all that this client draws: whatever else is random is derived from them, from its
+    /// identity if it has one, and from the request at hand.
     ///
     /// # Errors
     /// [`Refused`] for bytes that are no such message, for parameters below the policy, for another
@@ -116,7 +116,8 @@ impl Setup {
         Self { state_key: Some(key.clone()), ..self }
     }
 
-    /// Secrets that last longer than a session: those of identity and state, as far as there are any.
+    /// Secrets that last longer than a session: those of identity and state, as far as there are
+    /// any.
     fn hedge(&self) -> Zeroizing<Vec<u8>> {
         let identity = self.credentials.iter().map(|known| known.identity.as_bytes());
         let secrets = identity.chain(self.state_key.iter().map(StateKey::as_bytes));

@@ -53,10 +53,10 @@ impl ShareKeys {
     /// # Errors
     /// [`Refused`] for bytes that are no such message of this session; for a list without the
     /// client's own keys as it advertised them, with a key twice, with more neighbours than the
-    /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a key
-    /// of low order. Against an active server also for a member without an entry in the directory, for
-    /// a roster that is not the hash of the list, for fewer members than the quorum or the policy asks
-    /// for, and for a member that did not sign its keys.
+    /// parameters allow, or with fewer neighbours than the threshold or the policy asks for; for a
+    /// key of low order. Against an active server also for a member without an entry in the
+    /// directory, for a roster that is not the hash of the list, for fewer members than the quorum
+    /// or the policy asks for, and for a member that did not sign its keys.
     pub fn answer(self, request: &[u8]) -> Result<(CollectMaskedVectors, Vec<u8>), Refused> {
         let (session, ShareKeysRequest { roster, peers }) = ShareKeysRequest::decode(request)?;
         self.me.check_session(session)?;
@@ -88,8 +88,8 @@ impl ShareKeys {
         Ok((next, reply))
     }
 
-    /// By the roster, which channel keys follow from too, and the list: not by its signatures, of which
-    /// a member can make many, so that one channel key would seal different shares.
+    /// By the roster, which channel keys follow from too, and the list: not by its signatures, of
+    /// which a member can make many, so that one channel key would seal different shares.
     fn draws(&self, roster: &RosterHash, peers: &[Peer]) -> Draws {
         let ids = peers.iter().flat_map(|(client, _)| client.0.to_le_bytes());
         let asked: Vec<_> = roster.as_bytes().iter().copied().chain(ids).collect();

@@ -46,8 +46,8 @@ impl Assumptions {
         proposed.admit_quorum(params)
     }
 
-    /// The same about the server of a round; if that may be active and these trusted theirs, the search
-    /// that [`Assumptions::new`] grants is granted here too.
+    /// The same about the server of a round; if that may be active and these trusted theirs, the
+    /// search that [`Assumptions::new`] grants is granted here too.
     fn against(&self, threat_model: ThreatModel) -> Self {
         let trusting = self.threat_model == ThreatModel::HonestButCurious;
         let searched = trusting && threat_model == ThreatModel::ActiveServer;
@@ -98,8 +98,8 @@ impl Assumptions {
         Ok(())
     }
 
-    /// Honest clients confirm once and colluding ones as often as they like: two survivor sets would
-    /// take n + A confirmations or fewer.
+    /// Honest clients confirm once and colluding ones as often as they like: two survivor sets
+    /// would take n + A confirmations or fewer.
     fn admit_quorum(&self, params: &Params) -> Result<(), Unmet> {
         let (quorum, corrupted) = (params.quorum(), self.corrupted_clients());
         let least = u32::midpoint(self.cohort_size, corrupted) + 1;

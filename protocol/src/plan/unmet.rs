@@ -5,8 +5,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unmet {
-    /// The assumptions themselves are not within their ranges ([`NoPlan`](super::NoPlan) says which),
-    /// or the cohort is larger than 2^24 clients, for which judging would take long.
+    /// The assumptions themselves are not within their ranges ([`NoPlan`](super::NoPlan) says
+    /// which), or the cohort is larger than 2^24 clients, for which judging would take long.
     #[error(
         "the assumptions are out of their ranges, or a cohort of {cohort_size} clients is above the \
          16,777,216 that are judged"
@@ -15,7 +15,8 @@ pub enum Unmet {
         /// The cohort size in the parameters.
         cohort_size: u32,
     },
-    /// A sparse graph with an odd degree against an active server, which the inequalities do not cover.
+    /// A sparse graph with an odd degree against an active server, which the inequalities do not
+    /// cover.
     #[error(
         "{degree} neighbours are an odd number; against an active server the assumptions are judged for \
          even ones alone"

@@ -91,8 +91,8 @@ impl Setup {
         self
     }
 
-    /// Takes no part of these clients, as if they never answered: their requests are not to be sent.
-    /// Parameters and context stay. For a round that is played again without
+    /// Takes no part of these clients, as if they never answered: their requests are not to be
+    /// sent. Parameters and context stay. For a round that is played again without
     /// [suspects](Abort::suspects); see [`Workflow::attempts`](crate::Workflow::attempts) for the
     /// security of that.
     #[must_use]

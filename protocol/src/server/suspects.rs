@@ -1,15 +1,15 @@
-//! Who lied, where secrets could not be recovered (docs/protocol.md, section 13).
+//! Suspects of a round whose secrets could not be recovered (docs/protocol.md, section 13).
 //!
 //! Nobody is believed, so each name rests on a count. Let z of an owner's holders say that its box
 //! did not open, and s reveal a share. If the owner told the truth, then all z lied; and where s is
 //! at least t and no secret fits, so did more than ⌈(s - t)/2⌉ others, since no fewer false shares
-//! spoil a secret. A holder that says of e owners that their boxes did not open tells the truth only
-//! if all e lied. So each client has a number of others that must have lied if it did not: its
+//! spoil a secret. A holder that says of e owners that their boxes did not open tells the truth
+//! only if all e lied. So each client has a number of others that must have lied if it did not: its
 //! *framers*.
 //!
 //! Whoever has the most framers is named first, until every failure is explained: by its owner, or
-//! by enough of those that denied it a share. If the names are then as many as the framers of any of
-//! them, the liars may be the framers instead, and nobody is named.
+//! by enough of those that denied it a share. If the names are then as many as the framers of any
+//! of them, the liars may be the framers instead, and nobody is named.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ impl<'a> Doubts<'a> {
         named.iter().map(suspect).collect()
     }
 
-    /// Those who lied, or else were lied about.
+    /// Clients that lied or were lied about, each with its framers.
     fn framers(&self, owners: &[usize]) -> BTreeMap<usize, usize> {
         let mut framers = BTreeMap::new();
         for holder in owners.iter().flat_map(|&owner| self.deniers(owner)) {

@@ -39,8 +39,8 @@ pub struct StageReport {
     /// Clients that answered, but are left out of the next stage, since too few of their neighbours
     /// answered to recover their secrets.
     pub left_out: Vec<ClientId>,
-    /// Messages that were rejected, and why. It grows with each, also of strangers: a driver should limit how
-    /// often it hears one sender.
+    /// Messages that were rejected, and why. It grows with each, also of strangers: a driver should
+    /// limit how often it hears one sender.
     pub rejected: Vec<(ClientId, Rejected)>,
     /// Bytes sent to clients.
     pub bytes_down: u64,
